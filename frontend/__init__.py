@@ -1,0 +1,4 @@
+"""ingot: a JIT tracing compiler for static tensor graphs, with PyTorch's conventions."""
+
+if __name__ != "ingot":
+    raise ImportError(f"this folder is the package ingot; it was imported as {__name__!r}")

@@ -1,0 +1,1 @@
+"""Composite functions of tensors; they have no rules of their own."""
