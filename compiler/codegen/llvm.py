@@ -567,7 +567,7 @@ class Function:
         *,
         unlikely: bool = False,
     ) -> list[Reg]:
-        """Run one of two branches; gives their results merged. Pure code is hoisted out unless the branch is `unlikely`."""
+        """Run one of two branches and merge their results. Pure code is hoisted out unless `unlikely`."""
         yes, no, merge = self.fresh("then"), self.fresh("else"), self.fresh("join")
         outer = self.scopes[-1]
         written: list[tuple[Scope, list[Reg]]] = []

@@ -46,9 +46,9 @@ class Target:
         return ",".join(f"+{f}" for f in sorted(self.features))
 
 
-_V2 = frozenset("sse3 ssse3 sse4.1 sse4.2 popcnt cx16 sahf".split())
-_V3 = _V2 | frozenset("avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave".split())
-_V4 = _V3 | frozenset("avx512f avx512bw avx512cd avx512dq avx512vl evex512".split())
+_V2 = frozenset(["sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "cx16", "sahf"])
+_V3 = _V2 | frozenset(["avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave"])
+_V4 = _V3 | frozenset(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "evex512"])
 _X86, _ARM, _RISCV = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "riscv64-unknown-linux-gnu"
 
 TARGETS: dict[str, Target] = {
@@ -59,7 +59,7 @@ TARGETS: dict[str, Target] = {
         Target("x86-64-v3", _X86, "x86-64-v3", _V3, 256, 16),
         Target("x86-64-v4", _X86, "x86-64-v4", _V4, 512, 32),
         Target("aarch64", _ARM, "generic", frozenset(("neon", "fp-armv8")), 128, 32),
-        Target("riscv64", _RISCV, "generic-rv64", frozenset("m a f d c".split()), 64, 16, fma_ports=1),
+        Target("riscv64", _RISCV, "generic-rv64", frozenset(["m", "a", "f", "d", "c"]), 64, 16, fma_ports=1),
     )
 }
 
