@@ -1,0 +1,205 @@
+"""Kernel IR: loops over named axes, loads and stores with strided indices, accumulators. Immutable data.
+
+    Kernel    = name, buffers, axes' extents, body: Stmt*
+    Stmt      = For(axis, extent, kind, body)                    kind: parallel | serial | vector | unrolled
+              | Let(name, expr)                                  a value for the rest of this level
+              | Reduce(accumulators, body)                       starts accumulators, runs loops, names the results
+              | Accumulate(name, expr)                           combines into an accumulator of an enclosing Reduce
+              | Store(buffer, index, expr, mode, when)           mode: set | add | max | min | mul
+              | Contract(...)                                    a tiled multiply-accumulate nest with an epilogue
+    Expr      = Literal(dtype, value) | Position(axis) | Name(name) | Load(buffer, index, when) | Apply(op, args, attrs)
+    Index     = offset + sum(stride * axis) + sum(stride * expr)  in elements
+
+The algorithm is in the statements; how loops run (kind, lanes, grain, tiles) is set by the schedule, a function
+Kernel -> Kernel. `compiler.codegen` reads both and adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from typing import Literal as OneOf
+
+from ingot.compiler.ir import Location, Op, Size
+from ingot.runtime.dtypes import DType
+
+LoopKind = OneOf["parallel", "serial", "vector", "unrolled"]
+StoreMode = OneOf["set", "add", "max", "min", "mul"]
+
+
+@dataclass(frozen=True)
+class Index:
+    """A position in a buffer, in elements: offset + sum(axis * stride) + sum(expr * stride)."""
+
+    terms: tuple[tuple[str, Size], ...] = ()
+    offset: Size = 0
+    computed: tuple[tuple[Expr, Size], ...] = ()
+
+    def stride(self, axis: str) -> Size:
+        return next((s for a, s in self.terms if a == axis), 0)
+
+
+@dataclass(frozen=True)
+class Literal:
+    """The same number everywhere."""
+
+    dtype: DType
+    value: int | float | bool
+
+
+@dataclass(frozen=True)
+class Position:
+    """The loop counter of an axis, times a stride plus an offset, as int64."""
+
+    index: Index
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Name:
+    """A value bound by Let, Reduce or Contract."""
+
+    name: str
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Load:
+    """An element of a buffer; where `when` is false nothing is read and the value is 0."""
+
+    buffer: int
+    index: Index
+    dtype: DType
+    when: Expr | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Apply:
+    """An elementwise op. Compared by identity: shared subexpressions are shared objects."""
+
+    op: Op
+    args: tuple[Expr, ...]
+    dtype: DType
+    attrs: tuple[tuple[str, Any], ...] = ()
+    location: Location | None = None
+
+
+Expr = Literal | Position | Name | Load | Apply
+
+
+@dataclass(frozen=True)
+class For:
+    """A loop over an axis. `lanes` elements at once when vector; `grain` iterations per chunk when parallel."""
+
+    axis: str
+    extent: Size
+    body: tuple[Stmt, ...]
+    kind: LoopKind = "serial"
+    lanes: int = 1
+    grain: int = 1
+
+
+@dataclass(frozen=True)
+class Let:
+    name: str
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """`op` is a row of kind `reduce`; it starts at the op's identity for `dtype`."""
+
+    name: str
+    op: Op
+    dtype: DType
+
+
+@dataclass(frozen=True)
+class Reduce:
+    accumulators: tuple[Accumulator, ...]
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    name: str
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Store:
+    buffer: int
+    index: Index
+    expr: Expr
+    mode: StoreMode = "set"
+    when: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a Contract runs: register tile, K block, packing, and how the threads share the tiles."""
+
+    rows: int
+    columns: int  # in elements, a multiple of the vector width
+    depth: int  # elements of the innermost reduction axis per block
+    pack_a: bool = False
+    pack_b: bool = False
+    transposed: bool = False  # the tile's rows are the output's unit-stride axis
+    grid: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """name[batch, m, n] = sum over k of a * b, then `epilogue` for each (batch, m, n) with the sum bound to `name`.
+
+    Axes are (name, extent) pairs; there may be several of each kind (a convolution reduces over channel and window).
+    `a` depends on batch, m and k axes, `b` on batch, n and k axes.
+    """
+
+    name: str
+    batch: tuple[tuple[str, Size], ...]
+    m: tuple[tuple[str, Size], ...]
+    n: tuple[tuple[str, Size], ...]
+    k: tuple[tuple[str, Size], ...]
+    a: Expr
+    b: Expr
+    dtype: DType  # of the accumulator
+    epilogue: tuple[Stmt, ...]
+    tiling: Tiling | None = None
+
+
+Stmt = For | Let | Reduce | Accumulate | Store | Contract
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A kernel argument: its dtype and whether the kernel reads it, writes it or both."""
+
+    dtype: DType
+    access: OneOf["read", "write", "update"]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One parallel unit of work. Scratch buffers come last and belong to one thread (`scratch` elements each)."""
+
+    name: str
+    buffers: tuple[Buffer, ...]
+    body: tuple[Stmt, ...]
+    scratch: tuple[tuple[DType, Size], ...] = ()
+    locations: tuple[Location, ...] = field(default=(), compare=False)
+
+
+def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """Every statement, outer ones first."""
+    for stmt in body:
+        yield stmt
+        match stmt:
+            case For(body=inner) | Reduce(body=inner):
+                yield from statements(inner)
+            case Contract(epilogue=inner):
+                yield from statements(inner)
+            case _:
+                pass
