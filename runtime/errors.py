@@ -1,0 +1,140 @@
+"""Errors for users: one class per kind, a stable code per cause, and the text behind `ingot explain`."""
+
+from collections.abc import Sequence
+
+MAX_LINES = 12
+
+# Ranges: 0xx installation and switches, 1xx tracing, 2xx shapes and dtypes, 3xx gradients and transforms,
+# 4xx graph, kernels and code generation, 5xx loading and running, 6xx cache and files, 7xx command line and
+# ahead-of-time output, 9xx verification.
+CODES: dict[str, str] = {
+    "IG001": "An INGOT_* environment variable or flag was given a value outside its range. Each flag has a type, a "
+    "default and one line of help.",
+    "IG002": "There is no error code of that name.",
+    "IG201": "Two shapes cannot be broadcast together: aligned from the last dimension, each pair of sizes must be "
+    "equal or one of the two must be 1.",
+    "IG202": "A shape, stride or dimension index is outside the tensor it was applied to: a negative size, a "
+    "dimension that does not exist, a permutation that is not one, or a slice step that is not positive.",
+    "IG203": "The requested shape has another number of elements than the tensor.",
+    "IG204": "Two dtypes have no common type. As in PyTorch, uint32 and uint64 do not take part in implicit "
+    "promotion with other integer types; convert one side explicitly.",
+    "IG205": "A dtype name or NumPy dtype that ingot does not have.",
+    "IG206": "The array cannot be shared as tensor memory: it is not C-contiguous, or it is read-only and an in-place "
+    "operation could write into memory that others rely on. Pass a copy.",
+    "IG207": "A view would read or write outside the bytes of its storage.",
+    "IG501": "A compiled program returned a non-zero status. Generated code reports run-time checks (an index out of "
+    "range, a failed assertion) by such a code.",
+    "IG502": "An object file could not be loaded: it is not a relocatable ELF object for this machine, it needs a "
+    "symbol that nobody supplied, or it holds a relocation the loader does not know.",
+    "IG503": "A specialisation does not describe its program completely: an input without a source, an output without "
+    "a destination, or a layout that differs from the program's slot.",
+    "IG504": "Memory for a tensor could not be obtained from the system. `ingot.runtime.pool.empty_cache()` returns "
+    "recycled blocks to it.",
+    "IG505": "The native call path is not available in this process, but INGOT_DISPATCH=native demands it.",
+    "IG601": "A stored program or cache entry is damaged: its magic number, length or checksum is wrong. Damaged cache "
+    "entries are removed and rebuilt.",
+    "IG602": "A file could not be written.",
+}
+
+
+class IngotError(Exception):
+    """An error with a stable code.
+
+    `str(error)` is "[CODE] what", then "  at FILE:LINE: source text", the details and "  write instead: ...",
+    at most 12 lines in all.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str | None = None,
+        detail: Sequence[str] = (),
+        fix: str | None = None,
+    ) -> None:
+        self.code = code
+        self.what = what
+        self.where = where
+        self.detail = tuple(detail)
+        self.fix = fix
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The whole text without its code."""
+        head = self.what.splitlines() or [""]
+        if self.where is not None:
+            head.append(f"  at {self.where}")
+        tail = [f"  write instead: {self.fix}"] if self.fix is not None else []
+        details = [f"  {line}" for text in self.detail for line in text.splitlines()]
+        room = max(MAX_LINES - len(head) - len(tail), 1)
+        if len(details) > room:
+            details = [*details[: room - 1], f"  ... and {len(details) - room + 1} more"]
+        return "\n".join([*head, *details, *tail][:MAX_LINES])
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {self.message}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.code, self.what, self.where, self.detail, self.fix)
+
+
+def _rebuild(
+    kind: type[IngotError], code: str, what: str, where: str | None, detail: tuple[str, ...], fix: str | None
+) -> IngotError:
+    """Unpickle an error; exceptions otherwise pickle their message alone."""
+    return kind(code, what, where=where, detail=detail, fix=fix)
+
+
+class ShapeError(IngotError, RuntimeError):
+    """Shapes that do not fit; a RuntimeError because PyTorch raises that."""
+
+
+class DTypeError(IngotError, TypeError):
+    """Dtypes that do not fit."""
+
+
+class TraceError(IngotError, RuntimeError):
+    """Something that a trace cannot capture."""
+
+
+class SpecError(IngotError, ValueError):
+    """A malformed specification: a spec string, a flag, a layout."""
+
+
+class UnknownNameError(IngotError, LookupError):
+    """A name that does not exist."""
+
+
+class CacheError(IngotError):
+    """Stored bytes that cannot be trusted."""
+
+
+class BuildError(IngotError, RuntimeError):
+    """Code that cannot be generated, loaded or run."""
+
+
+class OutputError(IngotError, OSError):
+    """A file that cannot be written."""
+
+    # OSError.__str__ would print its errno pair.
+    __str__ = IngotError.__str__
+
+
+class VerifyError(IngotError, AssertionError):
+    """Two ways of computing the same thing that disagree."""
+
+
+class GradError(IngotError, RuntimeError):
+    """A derivative that does not exist or was asked for wrongly."""
+
+
+def explain(code: str) -> str:
+    """The paragraph behind a code ("IG203", "ig203" or "203"). Raises UnknownNameError."""
+    key = code.upper() if code.upper().startswith("IG") else f"IG{code}"
+    if key not in CODES:
+        raise UnknownNameError(
+            "IG002", f"there is no error code {code!r}", detail=["known: " + ", ".join(sorted(CODES))]
+        )
+    return f"{key}: {CODES[key]}"

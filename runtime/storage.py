@@ -1,0 +1,95 @@
+"""Storage: bytes that tensors share, on a recycled block or on a NumPy array."""
+
+from typing import Any
+
+import numpy as np
+from ingot.runtime import pool
+from ingot.runtime.errors import ShapeError, SpecError
+from ingot.runtime.layout import Layout, storage_extent
+
+
+class Storage:
+    """A run of bytes with an owner that keeps them alive.
+
+    `ptr` is the address of byte 0, or None while the owner is an array whose address nobody asked for; `data_ptr()`
+    fills it. Memory from `allocate` is 64-byte aligned and padded to 64 bytes; memory of an array is neither.
+    """
+
+    __slots__ = ("__weakref__", "nbytes", "owner", "ptr")
+
+    ptr: int | None
+    nbytes: int
+    owner: object
+
+    def __init__(self, ptr: int | None, nbytes: int, owner: object) -> None:
+        self.ptr = ptr
+        self.nbytes = nbytes
+        self.owner = owner
+
+    @staticmethod
+    def allocate(nbytes: int) -> "Storage":
+        """Uninitialised recycled memory. Raises BuildError (IG504) when the system has none."""
+        address, owner = pool.allocate(nbytes)
+        return Storage(address, nbytes, owner)
+
+    @staticmethod
+    def from_numpy(array: np.ndarray[Any, Any]) -> "Storage":
+        """The array's own memory, shared. Raises SpecError (IG206) unless it is C-contiguous and writable."""
+        flags = array.flags
+        if not (flags.c_contiguous and flags.writeable):
+            why = "is read-only" if flags.c_contiguous else "is not C-contiguous"
+            raise SpecError(
+                "IG206",
+                f"an array of shape {array.shape}, dtype {array.dtype} and strides {array.strides} {why}",
+                fix="array.copy()",
+            )
+        return Storage(None, array.nbytes, array)
+
+    def data_ptr(self) -> int:
+        """The address of byte 0."""
+        if self.ptr is None:
+            self.ptr = self.owner.__array_interface__["data"][0]  # type: ignore[attr-defined]
+        return self.ptr
+
+    def array(self, layout: Layout, offset: int = 0) -> np.ndarray[Any, Any]:
+        """An ndarray of `layout` whose element 0 is storage element `offset`; it keeps the storage alive.
+
+        Raises ShapeError (IG207) when the view leaves the storage.
+        """
+        owner = self.owner
+        dtype = layout.dtype.numpy
+        if isinstance(owner, np.ndarray):
+            if offset == 0 and layout.contiguous and owner.shape == layout.shape and owner.dtype == dtype:
+                return owner
+            memory = owner.reshape(-1).view(np.uint8)
+        else:
+            memory = np.asarray(_Bytes(self))
+        itemsize = layout.itemsize
+        low, high = storage_extent(layout.shape, layout.strides, offset)
+        if low < 0 or high * itemsize > self.nbytes:
+            raise ShapeError(
+                "IG207",
+                f"a view {layout!r} at element {offset} touches elements [{low}, {high}) of a storage that holds "
+                f"{self.nbytes // itemsize}",
+            )
+        strides = tuple(stride * itemsize for stride in layout.strides)
+        return np.ndarray(layout.shape, dtype, memory, offset * itemsize, strides)
+
+    def __repr__(self) -> str:
+        place = "unresolved" if self.ptr is None else f"{self.ptr:#x}"
+        return f"Storage({self.nbytes} bytes at {place})"
+
+
+class _Bytes:
+    """A storage as a NumPy byte array: the array interface hands over an address together with its keeper."""
+
+    __slots__ = ("__array_interface__", "storage")
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.__array_interface__ = {
+            "shape": (storage.nbytes,),
+            "typestr": "|u1",
+            "data": (storage.ptr, False),
+            "version": 3,
+        }
