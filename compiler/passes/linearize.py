@@ -1,0 +1,54 @@
+"""Forward mode: a graph becomes the graph of its values and their tangents, by each row's `jvp`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ingot.compiler.ir import Graph, TensorType, Value, at
+from ingot.compiler.ops.source import get
+from ingot.compiler.ops.source import input as make_input
+from ingot.compiler.ops.source import zeros_like
+from ingot.runtime.errors import GradError
+
+Tangent = Value | tuple[Value | None, ...] | None
+
+
+def linearize(graph: Graph, wrt: Sequence[int]) -> Graph:
+    """Forward mode: inputs are the graph's and a tangent for each input of `wrt`; outputs, then a tangent of each.
+
+    The tangent of an output that is not floating, or does not depend on `wrt`, is zero. Raises GradError (IG352,
+    IG354). Griewank & Walther 2008, section 3.1.
+    """
+    moving = [graph.inputs[i] for i in wrt]
+    given = tuple(make_input(type=v.type, name=f"tangent{i}") for i, v in zip(wrt, moving, strict=True))
+    tangents: dict[Value, Tangent] = dict(zip(moving, given, strict=True))
+    for value in graph.values:
+        if value.op.kind == "source" or all(tangents.get(o) is None for o in value.operands):
+            continue
+        if any(t.dtype.is_floating_point for t in value.types):
+            with at(value.location):
+                tangents[value] = pushed_forward(value, [tangents.get(o) for o in value.operands])
+    outputs = [single(tangents.get(v)) or zeros_like(v) for v in graph.outputs]
+    return Graph((*graph.inputs, *given), (*graph.outputs, *outputs), graph.aliases, graph.name)
+
+
+def pushed_forward(value: Value, tangents: Sequence[Tangent]) -> Tangent:
+    """The tangent of a value, by the row's rule; for several results a tuple."""
+    if value.op.kind == "get":
+        (parts,) = tangents
+        return parts[value.attrs["index"]] if isinstance(parts, tuple) else None
+    if value.op.jvp is None:
+        raise GradError(
+            "IG354",
+            f"{value.op.name} has no forward derivative rule",
+            where=str(value.location) if value.location else None,
+        )
+    result = value.op.jvp(tuple(tangents), value, *value.operands, **value.attrs)
+    if result is None or isinstance(value.type, TensorType) or isinstance(result, tuple):
+        return result  # type: ignore[no-any-return]
+    return tuple(get(result, index=i) for i in range(len(value.types)))
+
+
+def single(tangent: Tangent) -> Value | None:
+    assert not isinstance(tangent, tuple), "an output is a single result"
+    return tangent
