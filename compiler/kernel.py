@@ -1,12 +1,13 @@
 """Kernel IR: loops over named axes, loads and stores with strided indices, accumulators. Immutable data.
 
     Kernel    = name, buffers, axes' extents, body: Stmt*
-    Stmt      = For(axis, extent, kind, body)                    kind: parallel | serial | vector | unrolled
+    Stmt      = For(axis, extent, body, kind, parallel)          kind: serial | vector
               | Let(name, expr)                                  a value for the rest of this level
               | Reduce(accumulators, body)                       starts accumulators, runs loops, names the results
               | Accumulate(name, expr)                           combines into an accumulator of an enclosing Reduce
-              | Store(buffer, index, expr, mode, when)           mode: set | add | max | min | mul
+              | Store(buffer, index, expr, when)
               | Contract(...)                                    a tiled multiply-accumulate nest with an epilogue
+              | Special(op, types, attrs)                        a whole op with an emitter of its own (sort, random bits …)
     Expr      = Literal(dtype, value) | Position(axis) | Name(name) | Load(buffer, index, when) | Apply(op, args, attrs)
     Index     = offset + sum(stride * axis) + sum(stride * expr)  in elements
 
@@ -21,11 +22,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from typing import Literal as OneOf
 
-from ingot.compiler.ir import Location, Op, Size
+from ingot.compiler.ir import Location, Op, Size, TensorType
 from ingot.runtime.dtypes import DType
 
-LoopKind = OneOf["parallel", "serial", "vector", "unrolled"]
-StoreMode = OneOf["set", "add", "max", "min", "mul"]
+LoopKind = OneOf["serial", "vector"]
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,20 @@ Expr = Literal | Position | Name | Load | Apply
 
 @dataclass(frozen=True)
 class For:
-    """A loop over an axis. `lanes` elements at once when vector; `grain` iterations per chunk when parallel."""
+    """A loop over an axis, `lanes` elements at once when vector.
+
+    A parallel loop (only the outermost) runs the chunk of iterations that its caller hands it, `grain` at a time; it
+    may stand for several axes at once, which `decode` lists outermost first.
+    """
 
     axis: str
     extent: Size
     body: tuple[Stmt, ...]
     kind: LoopKind = "serial"
     lanes: int = 1
+    parallel: bool = False
     grain: int = 1
+    decode: tuple[tuple[str, Size], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,6 @@ class Store:
     buffer: int
     index: Index
     expr: Expr
-    mode: StoreMode = "set"
     when: Expr | None = None
 
 
@@ -169,7 +174,17 @@ class Contract:
     tiling: Tiling | None = None
 
 
-Stmt = For | Let | Reduce | Accumulate | Store | Contract
+@dataclass(frozen=True)
+class Special:
+    """A whole op on contiguous buffers: operands first, then results, in the kernel's buffer order."""
+
+    op: Op
+    operands: tuple[TensorType, ...]
+    results: tuple[TensorType, ...]
+    attrs: tuple[tuple[str, Any], ...] = ()
+
+
+Stmt = For | Let | Reduce | Accumulate | Store | Contract | Special
 
 
 @dataclass(frozen=True)

@@ -422,16 +422,22 @@ class Function:
             return self.emit(f"getelementptr {unit}, {pointer}, {index}", "ptr", index.lanes, (pointer, index))
         return self.offset(pointer, self.mul(index, self.like(index, scale)))
 
-    def load(self, pointer: Reg, elt: str, lanes: int = 1, *, mask: Reg | None = None, align: int = 0) -> Reg:
-        """Lanes next to each other in memory; lanes off in `mask` are not touched and read 0."""
+    def load(
+        self, pointer: Reg, elt: str, lanes: int = 1, *, mask: Reg | None = None, align: int = 0, pure: bool = False
+    ) -> Reg:
+        """Lanes next to each other in memory; lanes off in `mask` are not touched and read 0.
+
+        `pure` promises that nothing in the function writes there, so the load may be merged and hoisted.
+        """
         step, wide = align or max(BITS[elt] // 8, 1), type_name(elt, lanes)
         if mask is None:
-            return self.emit(f"load {wide}, {pointer}, align {step}", elt, lanes)
+            return self.emit(f"load {wide}, {pointer}, align {step}", elt, lanes, (pointer,) if pure else None)
         if lanes == 1:
             return self.if_(mask, lambda: [self.load(pointer, elt, align=align)], lambda: [self.const(elt, 0)])[0]
         full = f"llvm.masked.load.{overload(elt, lanes)}.p0"
         self.module.declare(full, f"declare {wide} @{full}(ptr, i32, <{lanes} x i1>, {wide})")
-        return self.emit(f"call {wide} @{full}({pointer}, i32 {step}, {mask}, {wide} zeroinitializer)", elt, lanes)
+        text = f"call {wide} @{full}({pointer}, i32 {step}, {mask}, {wide} zeroinitializer)"
+        return self.emit(text, elt, lanes, (pointer, mask) if pure else None)
 
     def store(self, value: Reg, pointer: Reg, *, mask: Reg | None = None, align: int = 0, stream: bool = False) -> None:
         """Lanes next to each other in memory. `stream` bypasses the caches and wants `align` of a whole vector."""
@@ -447,15 +453,16 @@ class Function:
         self.module.declare(full, f"declare void @{full}({value.type}, ptr, i32, <{value.lanes} x i1>)")
         self.effect(f"call void @{full}({value}, {pointer}, i32 {step}, {mask})")
 
-    def gather(self, pointers: Reg, elt: str, *, mask: Reg | None = None) -> Reg:
-        """One element from each lane's own address."""
+    def gather(self, pointers: Reg, elt: str, *, mask: Reg | None = None, pure: bool = False) -> Reg:
+        """One element from each lane's own address; lanes off in `mask` are not touched and read 0."""
         if pointers.lanes == 1:
-            return self.load(pointers, elt, mask=mask)
+            return self.load(pointers, elt, mask=mask, pure=pure)
         lanes, step, wide = pointers.lanes, max(BITS[elt] // 8, 1), type_name(elt, pointers.lanes)
         full = f"llvm.masked.gather.{overload(elt, lanes)}.v{lanes}p0"
         self.module.declare(full, f"declare {wide} @{full}(<{lanes} x ptr>, i32, <{lanes} x i1>, {wide})")
         on = mask or self.const("i1", True, lanes)
-        return self.emit(f"call {wide} @{full}({pointers}, i32 {step}, {on}, {wide} zeroinitializer)", elt, lanes)
+        text = f"call {wide} @{full}({pointers}, i32 {step}, {on}, {wide} zeroinitializer)"
+        return self.emit(text, elt, lanes, (pointers, on) if pure else None)
 
     def scatter(self, value: Reg, pointers: Reg, *, mask: Reg | None = None) -> None:
         """One element to each lane's own address; of equal addresses the highest lane wins."""
