@@ -62,7 +62,8 @@ def _numpy_dtype(name: str) -> "np.dtype[Any]":
     if name == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        bfloat16_type: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16_type
     return np.dtype(name)
 
 

@@ -34,6 +34,7 @@ CODES: dict[str, str] = {
     "IG601": "A stored program or cache entry is damaged: its magic number, length or checksum is wrong. Damaged cache "
     "entries are removed and rebuilt.",
     "IG602": "A file could not be written.",
+    "IG603": "A cache key is the 64 lower-case hex digits of a sha256.",
 }
 
 

@@ -140,6 +140,11 @@ def _system_memory(size: int) -> tuple[int, object]:
         start = ctypes.addressof(ctypes.c_char.from_buffer(small))
         return -(-start // ALIGNMENT) * ALIGNMENT, small
     large = mmap.mmap(-1, size)
+    if sys.platform == "win32":
+        large = mmap.mmap(-1, size)
+    else:
+        # Private: a forked child must not share tensors with its parent.
+        large = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if sys.platform == "linux":
         large.madvise(mmap.MADV_HUGEPAGE)
     return ctypes.addressof(ctypes.c_char.from_buffer(large)), large

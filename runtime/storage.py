@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from ingot.runtime import pool
 from ingot.runtime.errors import ShapeError, SpecError
 from ingot.runtime.layout import Layout, storage_extent
