@@ -1,0 +1,1 @@
+"""Ahead of time: compiled functions as a C library without Python."""
