@@ -36,7 +36,7 @@ def bound(attr: Any, sizes: Mapping[str, int]) -> Any:
 
 
 def match_sizes(types: Sequence[TensorType], shapes: Sequence[Sequence[int]]) -> dict[str, int]:
-    """The value of every named size, from actual shapes. Raises ShapeError (IG411) where shapes do not fit the types."""
+    """The value of every named size, from actual shapes. Raises ShapeError (IG411) where shapes do not fit."""
     sizes: dict[str, int] = {}
     for type_, shape in zip(types, shapes, strict=True):
         if len(type_.shape) != len(shape):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingot.compiler.ir import Graph, TensorType, Value, at
-from ingot.compiler.ops.source import get
+from ingot.compiler.ops.source import get, zeros_like
 from ingot.compiler.ops.source import input as make_input
-from ingot.compiler.ops.source import zeros_like
 from ingot.runtime.errors import GradError
 
 Tangent = Value | tuple[Value | None, ...] | None

@@ -1,0 +1,56 @@
+"""The driver of local rules: every value is brought to a form to which no rule applies, operands first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ingot.compiler.ir import Graph, Op, Value, at
+
+Rule = Callable[[Value], Value | None]
+Rules = Mapping[Op, tuple[Rule, ...]]
+
+
+def rewrite(graph: Graph, rules: Rules) -> Graph:
+    """Apply the rules of each value's op until none applies, in regions too; linear, since each value settles once.
+
+    A rule sees a value whose operands are settled and gives an equal one of the same type, or None. What it builds is
+    settled in turn, so the result does not depend on the order of rules that commute and is its own fixed point.
+    """
+    settled: dict[Value, Value] = {v: v for v in graph.inputs}
+
+    def settle(value: Value) -> Value:
+        known = settled.get(value)
+        if known is not None:
+            return known
+        with at(value.location):
+            result = rebuilt(value, tuple(settle(o) for o in value.operands), lambda region: rewrite(region, rules))
+            for rule in rules.get(result.op, ()):
+                better = rule(result)
+                if better is not None:
+                    result = settle(better)
+                    break
+        settled[value] = settled[result] = result
+        return result
+
+    for value in graph.values:
+        settle(value)
+    return graph.with_outputs([settled[v] for v in graph.outputs])
+
+
+def rebuilt(value: Value, operands: tuple[Value, ...], region: Callable[[Graph], Graph]) -> Value:
+    """The value over other operands, its regions transformed; the same object when nothing differs."""
+    attrs = {name: region(attr) if isinstance(attr, Graph) else attr for name, attr in value.attrs.items()}
+    same = all(attrs[name] is attr for name, attr in value.attrs.items())
+    if same and all(a is b for a, b in zip(operands, value.operands, strict=True)):
+        return value
+    return Value(value.op, operands, **attrs)
+
+
+def inlined(region: Graph, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The outputs of a region for these operands, as values of the graph around it."""
+    new = dict(zip(region.inputs, operands, strict=True))
+    for value in region.values:
+        if value not in new:
+            with at(value.location):
+                new[value] = rebuilt(value, tuple(new[o] for o in value.operands), lambda inner: inner)
+    return tuple(new[v] for v in region.outputs)
