@@ -11,6 +11,8 @@ CODES: dict[str, str] = {
     "IG001": "An INGOT_* environment variable or flag was given a value outside its range. Each flag has a type, a "
     "default and one line of help.",
     "IG002": "There is no error code of that name.",
+    "IG120": "An index is outside its axis. Indices count from 0; negative ones count from the end and reach back as "
+    "far as the axis is long.",
     "IG201": "Two shapes cannot be broadcast together: aligned from the last dimension, each pair of sizes must be "
     "equal or one of the two must be 1.",
     "IG202": "A shape, stride or dimension index is outside the tensor it was applied to: a negative size, a "
@@ -106,6 +108,10 @@ class SpecError(IngotError, ValueError):
 
 class UnknownNameError(IngotError, LookupError):
     """A name that does not exist."""
+
+
+class OutOfRangeError(IngotError, IndexError):
+    """An index outside its axis."""
 
 
 class CacheError(IngotError):
