@@ -141,6 +141,12 @@ class Dim:
             raise ShapeError("IG110", f"cannot divide the size {self} by {other}: it is not known to divide")
         return Dim.of({(Quotient(self, other),): 1})
 
+    def __rfloordiv__(self, other: int) -> int | Dim:
+        exact = quotient(other, self)
+        if exact is None:
+            raise ShapeError("IG110", f"cannot divide the size {other} by {self}: it is not known to divide")
+        return exact
+
     def __mod__(self, other: int | Dim) -> int | Dim:
         if quotient(self, other) is not None:
             return 0
