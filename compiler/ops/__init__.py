@@ -1,1 +1,16 @@
-"""The op table: one row per primitive."""
+"""The op table: one row per primitive, a file per kind. Importing the package completes `TABLE`.
+
+Rows are imported from their file: `from ingot.compiler.ops.elementwise import add`.
+"""
+
+from ingot.compiler.ops import (
+    cumulative,
+    elementwise,
+    reduce,
+    source,
+    transcendental,
+    view,
+)
+from ingot.compiler.ops.table import TABLE
+
+__all__ = ["TABLE", "cumulative", "elementwise", "reduce", "source", "transcendental", "view"]
