@@ -34,7 +34,8 @@ def rewrite(graph: Graph, rules: Rules) -> Graph:
 
     for value in graph.values:
         settle(value)
-    return graph.with_outputs([settled[v] for v in graph.outputs])
+    outputs = tuple(settled[v] for v in graph.outputs)
+    return graph if outputs == graph.outputs else graph.with_outputs(outputs)
 
 
 def rebuilt(value: Value, operands: tuple[Value, ...], region: Callable[[Graph], Graph]) -> Value:
