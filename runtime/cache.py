@@ -171,6 +171,14 @@ def entries() -> list[Entry]:
     return [] if folder is None else sorted(_scan(folder), key=lambda entry: (entry.used, entry.key))
 
 
+def read(entry: Entry) -> bytes:
+    """The bytes of an entry, without counting as a use of it. Raises CacheError (IG601) when it is damaged."""
+    try:
+        return _unpack(entry.path.read_bytes())
+    except OSError as error:
+        raise CacheError("IG601", f"{entry.path} cannot be read: {error.strerror}") from None
+
+
 def verify() -> list[Entry]:
     """Read every entry, remove the damaged ones, and return those."""
     damaged = []

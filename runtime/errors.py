@@ -37,6 +37,8 @@ CODES: dict[str, str] = {
     "entries are removed and rebuilt.",
     "IG602": "A file could not be written.",
     "IG603": "A cache key is the 64 lower-case hex digits of a sha256.",
+    "IG604": "The cache on disk is off: INGOT_CACHE=0 says so, or its folder cannot be made, belongs to another user, "
+    "or may be written by everybody.",
     "IG701": "The command line was given a file that does not exist or that cannot be imported.",
     "IG702": "The file has no function of that name.",
     "IG703": "There is no such stage or pass. `ingot dump` lists them when it meets an unknown one.",
@@ -45,6 +47,7 @@ CODES: dict[str, str] = {
     "IG706": "LLVM rejected a library. This is a defect of ingot: please report it with the function.",
     "IG707": "A shared library is linked by the target's C compiler, which is missing or failed. Objects, archives and "
     "headers need no compiler.",
+    "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
     "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
 }
 
