@@ -29,11 +29,8 @@ def folder() -> object:
     """Where the cache is. Raises CacheError (IG604) when it is off."""
     found = cache.directory()
     if found is None:
-        raise CacheError(
-            "IG604",
-            f"the cache is off: INGOT_CACHE is 0, or {flags.CACHE_DIR.get()} cannot be used",
-            fix="INGOT_CACHE=1",
-        )
+        why = "INGOT_CACHE is 0" if not flags.CACHE.get() else f"{flags.CACHE_DIR.get()} cannot be used"
+        raise CacheError("IG604", f"the cache is off: {why}")
     return found
 
 

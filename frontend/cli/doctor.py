@@ -43,16 +43,13 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     found = list(findings())
-    rows = [
-        (
-            "ok" if f.works else "MISSING" if f.essential else "-",
-            f.what,
-            f.state + (f": {f.remedy}" if f.remedy else ""),
-        )
-        for f in found
-    ]
-    print(table(None, rows))
+    print(table(None, [row(finding) for finding in found]))
     return 0 if all(f.works for f in found if f.essential) else 1
+
+
+def row(finding: Finding) -> tuple[str, str, str]:
+    mark = "ok" if finding.works else "MISSING" if finding.essential else "-"
+    return mark, finding.what, f"{finding.state}: {finding.remedy}" if finding.remedy else finding.state
 
 
 def findings() -> Iterator[Finding]:
@@ -150,13 +147,9 @@ def extras() -> Iterator[Finding]:
         yield Finding(True, "CUDA driver", "found")
     except OSError:
         yield Finding(False, "CUDA driver", "none", "needed for NVIDIA GPUs only; it comes with the driver package")
-    for name, purpose in (
-        ("scikit-learn", "samples"),
-        ("tqdm", "samples"),
-        ("torch", "make bench"),
-        ("jax", "make bench"),
-    ):
+    for name in ("scikit-learn", "tqdm", "torch", "jax"):
         version = version_of(name)
+        purpose = "make bench" if name in ("torch", "jax") else "samples"
         remedy = "" if version else f"for {purpose}: pip install {name}"
         yield Finding(version is not None, name, version or "not installed", remedy)
     yield Finding(True, "numpy config", blas())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import inspect
+import re
 import textwrap
 from typing import Any
 
@@ -31,7 +33,9 @@ def add(commands: Any) -> None:
 
 def run_ops(arguments: argparse.Namespace) -> int:
     if arguments.name is None:
-        rows = [(op.name, op.kind, *(mark(op, rule) for rule in RULES), dtypes(op), op.doc) for op in TABLE.values()]
+        rows = [
+            (op.name, op.kind, *(mark(op, rule) for rule in RULES), dtypes(op), summary(op)) for op in TABLE.values()
+        ]
         print(table(("op", "kind", *RULES, "dtypes", ""), sorted(rows, key=lambda row: (row[1], row[0]))))
         return 0
     if arguments.name not in TABLE:
@@ -53,6 +57,11 @@ def run_ops(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def summary(op: Op) -> str:
+    """The first sentence of what it says of itself."""
+    return re.split(r"(?<=[.;])\s", op.doc, maxsplit=1)[0].rstrip(";")
+
+
 def mark(op: Op, rule: str) -> str:
     return rule if getattr(op, rule) is not None else ""
 
@@ -70,9 +79,6 @@ def attributes(op: Op) -> str:
 
 def similar(name: str, known: Any) -> list[str]:
     """A line of suggestions."""
-    # Loaded here: only a mistake needs it.
-    import difflib
-
     close = difflib.get_close_matches(name, list(known), 4, 0.5)
     return [f"similar: {', '.join(close)}"] if close else []
 
