@@ -1,0 +1,86 @@
+"""erf, erfc and erfinv."""
+
+from __future__ import annotations
+
+import math
+
+from ingot.compiler.codegen.llvm import Reg
+from ingot.compiler.codegen.math.arithmetic import Arithmetic
+from ingot.compiler.codegen.math.exponential import Reduced, exp_of_double
+from ingot.compiler.codegen.math.logarithm import log_positive
+
+ERFC_POLE = 3.75  # erfc(t) exp(t**2) (t + pole) is smooth in (t - pole) / (t + pole): Shepherd & Laframboise 1981
+
+
+def erf(m: Arithmetic, x: Reg) -> Reg:
+    return erf_f32(m, x) if x.elt == "f32" else erf_f64(m, x)
+
+
+def erf_f32(m: Arithmetic, x: Reg) -> Reg:
+    """-expm1(-a Q(a)): no branch, because expm1 keeps its relative accuracy and Q's head has two parts."""
+    size = m.at_most(m.abs(x), 3.95)
+    (high, low), *rest = m.values(x, "erf")
+    tail = m.fma(m.horner(size, rest), size, low)
+    exponent = m.fma(size, high, m.mul(size, tail))
+    part = Reduced(m, m.neg(exponent))
+    power = m.power_of_two(part.low_bits)
+    return m.copysign(m.fnma(power, part.expm1, m.sub(1.0, power)), x)
+
+
+def erf_f64(m: Arithmetic, x: Reg) -> Reg:
+    """x + x P(x**2) up to one, 1 - exp(-x**2) P((x - 2) / (x + 2)) beyond."""
+    size = m.at_most(m.abs(x), 5.95)
+    square = m.mul(size, size)
+    small = m.fma(size, m.polynomial(square, "erf"), size)
+    u = m.div(m.sub(size, 2.0), m.add(size, 2.0))
+    part = Reduced(m, m.neg(square))
+    decay = m.scale_normal(m.add(part.expm1, 1.0), part.low_bits)
+    large = m.fnma(decay, m.polynomial(u, "erf_tail"), 1.0)
+    return m.copysign(m.select(m.compare("ult", size, 1.0), small, large), x)
+
+
+def erfc(m: Arithmetic, x: Reg) -> Reg:
+    """1 - erf(x) around zero; exp(-x**2) F(u) / (x + pole) in the right tail, 2 minus that in the left one."""
+    if x.elt == "f32":
+        return m.narrow(erfc(m, m.widen(x)))
+    size = m.at_most(m.abs(x), 28.0)
+    square, square_low = m.two_product(size, size)
+    small = m.fnma(x, m.polynomial(square, "erf"), m.sub(1.0, x))
+    total = m.add(size, ERFC_POLE)
+    reciprocal = m.div(1.0, total)
+    u = m.mul(m.sub(size, ERFC_POLE), reciprocal)
+    (first, first_low), (second, second_low), *rest = m.values(x, "erfc")
+    slope = m.fma(u, m.estrin(u, rest), second)
+    head, tail = m.fast_two_sum(first, m.mul(u, slope))
+    tail = m.add(tail, m.fma(u, second_low, first_low))
+    quotient = m.mul(head, reciprocal)
+    left = m.fnma(quotient, total, head) if m.has_fma else m.function.like(x, 0.0)
+    lost = m.sub(size, m.sub(total, ERFC_POLE))
+    # The relative correction of the quotient enters the exponent's low part, where it costs nothing more.
+    relative = m.div(m.add(m.fnma(quotient, lost, left), tail), head)
+    decay = exp_of_double(m, m.neg(square), m.sub(relative, square_low))
+    large = m.mul(decay, quotient)
+    large = m.select(m.compare("olt", x, 0.0), m.sub(2.0, large), large)
+    return m.select(m.compare("ult", m.abs(x), 0.5), small, large)
+
+
+def erfinv(m: Arithmetic, x: Reg) -> Reg:
+    """x P(w) with w = -log(1 - x**2), in three intervals of w (Giles 2010)."""
+    if x.elt == "f32":
+        return m.narrow(erfinv(m, m.widen(x)))
+    size = m.abs(x)
+    inside = m.compare("olt", size, 1.0)
+    argument = m.select(inside, m.mul(m.sub(1.0, size), m.add(size, 1.0)), 1.0)
+    w = m.neg(log_positive(m, argument))
+    usual = m.polynomial(m.sub(w, 3.125), "erfinv_inner")
+    far = m.compare("ogt", w, 6.25)
+
+    def tail() -> list[Reg]:
+        root = m.sqrt(w)
+        middle = m.polynomial(m.sub(root, 3.25), "erfinv_middle")
+        outer = m.polynomial(m.sub(root, 5.0), "erfinv_outer")
+        return [m.select(far, m.select(m.compare("ogt", root, 4.0), outer, middle), usual)]
+
+    factor = m.function.if_(m.any(far), tail, lambda: [usual], unlikely=True)[0]
+    result = m.select(inside, m.mul(factor, x), math.nan)
+    return m.select(m.compare("oeq", size, 1.0), m.copysign(math.inf, x), result)

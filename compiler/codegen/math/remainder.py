@@ -1,0 +1,91 @@
+"""fmod, the remainder with the divisor's sign, and floor division of floats. All exact, by NumPy's definitions."""
+
+from __future__ import annotations
+
+import math
+
+from ingot.compiler.codegen.llvm import Reg
+from ingot.compiler.codegen.math.arithmetic import MANTISSA, Arithmetic
+
+# Bits of quotient that one exact step removes. Without fma the product with half a mantissa must be exact.
+STEP = {(True, "f32"): 22, (True, "f64"): 50, (False, "f32"): 11, (False, "f64"): 24}
+
+
+def fmod(m: Arithmetic, a: Reg, b: Reg) -> Reg:
+    """a - b trunc(a / b) exactly, with the sign of a."""
+    f = m.function
+    a, b = f.match(a, b)
+    top, bottom = m.abs(a), m.abs(b)
+    step = STEP[m.has_fma, a.elt]
+    possible = f.and_(m.compare("olt", top, math.inf), m.compare("ogt", bottom, 0.0))
+    possible = f.and_(possible, f.not_(f.cmp("uno", b, b)))
+
+    def long(rest: Reg) -> Reg:
+        return f.and_(possible, f.not_(m.compare("olt", m.div(rest, bottom), 2.0**step)))
+
+    def reduce() -> list[Reg]:
+        return f.while_(lambda c: m.any(long(c[0])), lambda c: [shorten(m, c[0], bottom, long(c[0]), step)], [top])
+
+    rest = f.if_(m.any(long(top)), reduce, lambda: [top], unlikely=True)[0]
+    quotient = m.rounded("trunc", m.div(rest, bottom))
+    last = minus_product(m, rest, quotient, bottom)
+    last = m.select(m.compare("olt", last, 0.0), m.add(last, bottom), last)  # the division had rounded up
+    rest = m.select(m.compare("olt", rest, bottom), rest, last)
+    return m.copysign(m.select(possible, rest, math.nan), a)
+
+
+def shorten(m: Arithmetic, rest: Reg, bottom: Reg, active: Reg, step: int) -> Reg:
+    """rest modulo bottom * 2**k, where k leaves a quotient of fewer than `step` bits."""
+    f = m.function
+    shift, width = f.like(m.bits(rest), MANTISSA[rest.elt]), 1.0
+    # Both exponents, subnormals lifted into the normal range first so that their exponent field is meaningful.
+    lift = 2.0 ** (MANTISSA[rest.elt] + 1)
+    tiny = m.compare("olt", bottom, 2.0 ** (-126 if rest.elt == "f32" else -1022))
+    lifted = m.select(tiny, m.mul(bottom, lift), bottom)
+    low_tiny = m.compare("olt", rest, 2.0 ** (-126 if rest.elt == "f32" else -1022))
+    rest_lifted = m.select(low_tiny, m.mul(rest, lift), rest)
+    distance = f.sub(f.lshr(m.bits(rest_lifted), shift), f.lshr(m.bits(lifted), shift))
+    extra = f.like(distance, MANTISSA[rest.elt] + 1)
+    distance = f.add(distance, f.select(tiny, extra, f.like(distance, 0)))
+    distance = f.sub(distance, f.select(low_tiny, extra, f.like(distance, 0)))
+    k = f.sub(distance, f.like(distance, step - 2))
+    half = f.lshr(k, f.like(k, 1))
+    unit = m.mul(m.mul(bottom, m.power_of_two(half)), m.power_of_two(f.sub(k, half)))
+    unit = m.select(active, unit, width)
+    quotient = m.rounded("trunc", m.div(rest, unit))
+    left = minus_product(m, rest, quotient, unit)
+    left = m.select(m.compare("olt", left, 0.0), m.add(left, unit), left)
+    return m.select(active, left, rest)
+
+
+def minus_product(m: Arithmetic, rest: Reg, quotient: Reg, unit: Reg) -> Reg:
+    """rest - quotient * unit, exact for a quotient of STEP bits next to rest / unit."""
+    if m.has_fma:
+        return m.fnma(quotient, unit, rest)
+    high, low = m.halves(unit)
+    product, lost = m.fast_two_sum(m.mul(quotient, high), m.mul(quotient, low))
+    return m.sub(m.sub(rest, product), lost)
+
+
+def remainder(m: Arithmetic, a: Reg, b: Reg) -> Reg:
+    """a - b floor(a / b) as Python and NumPy define it: fmod, moved to the sign of b; zero takes b's sign."""
+    f = m.function
+    a, b = f.match(a, b)
+    rest = fmod(m, a, b)
+    differ = f.xor(m.compare("olt", rest, 0.0), m.compare("olt", b, 0.0))
+    moved = m.select(differ, m.add(rest, b), rest)
+    return m.select(m.compare("oeq", rest, 0.0), m.copysign(0.0, b), moved)
+
+
+def floor_divide(m: Arithmetic, a: Reg, b: Reg) -> Reg:
+    """floor(a / b) from the exact remainder, as NumPy: (a - mod) / b, snapped to the nearest integer."""
+    f = m.function
+    a, b = f.match(a, b)
+    rest = fmod(m, a, b)
+    quotient = m.div(m.sub(a, rest), b)
+    differ = f.and_(f.xor(m.compare("olt", rest, 0.0), m.compare("olt", b, 0.0)), m.compare("one", rest, 0.0))
+    quotient = m.select(differ, m.sub(quotient, 1.0), quotient)
+    floor = m.rounded("floor", quotient)
+    floor = m.select(m.compare("ogt", m.sub(quotient, floor), 0.5), m.add(floor, 1.0), floor)
+    result = m.select(m.compare("oeq", quotient, 0.0), m.copysign(0.0, m.div(a, b)), floor)
+    return m.select(m.compare("oeq", b, 0.0), m.div(a, b), result)
