@@ -9,7 +9,7 @@ import mmap
 import platform
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ingot.runtime.errors import BuildError
@@ -37,13 +37,6 @@ def host_machine() -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name, name)
 
 
-def can_load(object_code: bytes) -> bool:
-    """Whether `load` takes this object: ELF for this machine, on a system that uses ELF itself."""
-    if object_code[:4] != b"\x7fELF" or len(object_code) < _FILE_HEADER.size or not sys.platform.startswith("linux"):
-        return False
-    return _MACHINES.get(struct.unpack_from("<H", object_code, 18)[0]) == host_machine()
-
-
 @dataclass(eq=False)
 class LoadedObject:
     """Code and data in memory; the addresses of its global symbols stay valid as long as this object lives."""
@@ -53,11 +46,15 @@ class LoadedObject:
     memory: object = field(repr=False)
 
 
-def load(object_code: bytes, symbols: Mapping[str, int] | None = None) -> LoadedObject:
+def load(object_code: bytes, symbols: Mapping[str, int] | None = None, exports: Sequence[str] = ()) -> LoadedObject:
     """Place and link an object. Undefined symbols resolve from `symbols`, then from memcpy, memmove and memset.
 
+    On systems that do not use ELF, LLVM's own linker does it; that one must be told the names to export.
     Raises BuildError (IG502) that names what is wrong, for instance every unresolved symbol.
     """
+    outside = {**freestanding_symbols(), **(symbols or {})}
+    if not sys.platform.startswith("linux"):
+        return load_with_llvm(object_code, outside, exports)
     plan = Plan(object_code)
     if plan.machine != host_machine():
         raise BuildError("IG502", f"an object file is for {plan.machine}, this process is {host_machine()}")
@@ -65,9 +62,29 @@ def load(object_code: bytes, symbols: Mapping[str, int] | None = None) -> Loaded
     memory = mmap.mmap(-1, plan.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     with memoryview(memory) as view:
-        defined = plan.write(view, base, {**freestanding_symbols(), **(symbols or {})})
+        defined = plan.write(view, base, outside)
     _protect(plan, base)
     return LoadedObject(defined, plan.size, memory)
+
+
+def load_with_llvm(object_code: bytes, symbols: Mapping[str, int], exports: Sequence[str]) -> LoadedObject:
+    """`load` through LLVM's ORC linker, for object formats other than ELF. Raises BuildError (IG502)."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    library = llvm.JITLibraryBuilder().add_object_img(object_code)
+    for name, address in symbols.items():
+        library.import_symbol(name, address)
+    for name in exports:
+        library.export_symbol(name)
+    machine = llvm.Target.from_default_triple().create_target_machine(reloc="pic", codemodel="small")
+    compiler = llvm.create_lljit_compiler(machine)
+    try:
+        tracker = library.link(compiler, "ingot")
+    except RuntimeError as error:
+        raise BuildError("IG502", f"an object file cannot be linked: {error}") from None
+    return LoadedObject({name: tracker[name] for name in exports}, len(object_code), (tracker, compiler))
 
 
 def _protect(plan: "Plan", base: int) -> None:
@@ -151,7 +168,10 @@ class Plan:
         start, entry_size, count, names_index = header[6], header[11], header[12], header[13]
         rows = [_SECTION_HEADER.unpack_from(self.data, start + i * entry_size) for i in range(count)]
         names = rows[names_index][4]
-        self.sections = [_Section(self._string(names + row[0]), *row[1:3], *row[4:8], max(row[8], 1)) for row in rows]
+        self.sections = [
+            _Section(self._string(names + row[0]), row[1], row[2], row[4], row[5], row[6], row[7], max(row[8], 1))
+            for row in rows
+        ]
         for section in self.sections:
             if section.type != _NOBITS and section.offset + section.size > len(self.data):
                 raise BuildError("IG502", f"an object file is truncated inside its section {section.name!r}")
