@@ -92,7 +92,7 @@ def convert(x: Array, dtype: np.dtype[Any]) -> Array:
         return x
     with np.errstate(all="ignore"):
         if dtype == np.bool_:
-            return np.not_equal(x.astype(np.float32) if is_half(x.dtype) else x, 0, out=np.empty(x.shape, np.bool_))
+            return np.asarray((x.astype(np.float32) if is_half(x.dtype) else x) != 0)
         if is_half(dtype):
             return x.astype(np.float32).astype(dtype)
         if dtype.kind in "iu" and is_float(x.dtype):

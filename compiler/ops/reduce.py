@@ -53,7 +53,7 @@ def _check_nonempty(name: str, t: TensorType, axes: Sequence[int]) -> None:
 
 def _reduction(
     name: str,
-    define: Callable[..., Array],
+    define: Callable[[Array, tuple[int, ...]], Any],
     fold: Fold,
     *,
     vjp: Vjp,

@@ -167,7 +167,7 @@ def erfinv(x: Doubles) -> Doubles:
 
 
 def _lgamma(x: float) -> float:
-    if x <= 0.0 and x == math.floor(x):
+    if math.isinf(x) or (x <= 0.0 and x == math.floor(x)):
         return math.inf
     return math.lgamma(x)
 
