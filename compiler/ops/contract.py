@@ -13,7 +13,7 @@ from ingot.compiler.ir import Arg, Op, Sample, Shape, Size, TensorType, Value
 from ingot.compiler.ops.elementwise import cast
 from ingot.compiler.ops.table import NUMBERS, check_dtype, register, shift, total
 from ingot.compiler.ops.uniform import uniform
-from ingot.compiler.ops.view import flip, permute, reshape
+from ingot.compiler.ops.view import flip, inverse, permute, reshape
 from ingot.compiler.ops.windows import Padding, Steps, extended, positions, sliding, spread, transposed_padding
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
@@ -42,10 +42,6 @@ def check_numbers(name: str, a: TensorType, b: TensorType) -> None:
 
 def reordered(x: Value, axes: Axes) -> Value:
     return x if axes == tuple(range(len(axes))) else permute(x, axes=axes)
-
-
-def inverse(axes: Axes) -> Axes:
-    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
 # ---- dot_general

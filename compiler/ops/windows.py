@@ -29,9 +29,9 @@ def spread(count: Size, step: int) -> Size:
 
 
 def positions(extent: Size, window: Size, stride: int, low: Size, high: Size, dilation: int) -> Size:
-    """How many windows fit. Raises ShapeError (IG131) when not even one does."""
+    """How many windows fit. Raises ShapeError (IG131) when not even one does; an empty axis has no window of one."""
     padded, reach = extent + low + high, spread(window, dilation)
-    if isinstance(padded, int) and isinstance(reach, int) and padded < reach:
+    if isinstance(padded, int) and isinstance(reach, int) and padded < reach and (padded, reach) != (0, 1):
         raise ShapeError(
             "IG131", f"a window that reaches over {reach} elements does not fit {extent} elements padded to {padded}"
         )
