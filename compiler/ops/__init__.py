@@ -4,13 +4,29 @@ Rows are imported from their file: `from ingot.compiler.ops.elementwise import a
 """
 
 from ingot.compiler.ops import (
+    contract,
     cumulative,
     elementwise,
+    index,
     reduce,
+    sort,
     source,
     transcendental,
     view,
+    window,
 )
 from ingot.compiler.ops.table import TABLE
 
-__all__ = ["TABLE", "cumulative", "elementwise", "reduce", "source", "transcendental", "view"]
+__all__ = [
+    "TABLE",
+    "contract",
+    "cumulative",
+    "elementwise",
+    "index",
+    "reduce",
+    "sort",
+    "source",
+    "transcendental",
+    "view",
+    "window",
+]

@@ -11,6 +11,7 @@ import numpy as np
 from ingot.compiler.dims import quotient
 from ingot.compiler.ir import Arg, Op, Sample, Shape, Size, TensorType, Value
 from ingot.compiler.ops.elementwise import cast
+from ingot.compiler.ops.source import full
 from ingot.compiler.ops.table import NUMBERS, check_dtype, register, shift, total
 from ingot.compiler.ops.uniform import uniform
 from ingot.compiler.ops.view import flip, inverse, permute, reshape
@@ -209,7 +210,7 @@ def conv_type(
             "IG131",
             f"conv of {x} and {w}: takes x[N,C,*S], w[O,C/groups,*K], one stride, padding and dilation per axis",
         )
-    if x.shape[1] != w.shape[1] * groups or quotient(w.shape[0], groups) is None:
+    if x.shape[1] != w.shape[1] * groups or (w.shape[0] != 0 and quotient(w.shape[0], groups) is None):
         raise ShapeError(
             "IG131",
             f"conv of {x} and {w} in {groups} groups: channels of x must be {w.shape[1]} * {groups}, and "
@@ -237,6 +238,8 @@ def conv_eval(
     dtype, wide = x.dtype, accumulator(dtypes.from_numpy(x.dtype)).numpy
     count, channels, kernel = x.shape[0], w.shape[1], w.shape[2:]
     x = extended(x.astype(wide, copy=False), padding, input_dilation, 0)
+    if groups == 0:  # no example in a batch whose examples are the groups
+        return np.zeros((count, 0, *sliding(x, kernel, stride, dilation).shape[2 : 2 + len(kernel)]), dtype)
     view = sliding(x.reshape(count, groups, channels, *x.shape[2:]), kernel, stride, dilation)
     spatial = view.shape[3 : 3 + len(kernel)]
     depth, places = channels * prod(kernel), prod(spatial)
@@ -338,6 +341,9 @@ def conv_batch(size: Size, x: Value, w: Value, *, groups: Size, **attrs: Any) ->
         parts = reshape(out, shape=(count, groups, size, outputs // groups, *spatial))
         turned = permute(parts, axes=(2, 0, 1, *range(3, parts.type.ndim)))
         return reshape(turned, shape=(size, count, outputs, *spatial))
+    if size == 0:
+        one = conv_type(x.type.with_shape(x.shape[1:]), w.type.with_shape(w.shape[1:]), groups=groups, **attrs)
+        return full(one.with_shape((0, *one.shape)), 0)
     _, count, channels, *rest = x.shape
     examples = reshape(swapped(x), shape=(count, size * channels, *rest))
     weights = reshape(w, shape=(size * outputs, *kernel))
