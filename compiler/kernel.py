@@ -7,7 +7,7 @@
               | Accumulate(name, expr)                           combines into an accumulator of an enclosing Reduce
               | Store(buffer, index, expr, when)
               | Contract(...)                                    a tiled multiply-accumulate nest with an epilogue
-              | Special(op, types, attrs)                        a whole op with an emitter of its own (sort, random bits …)
+              | Special(op, types, attrs)                        a whole op with its own emitter (sort, random bits …)
     Expr      = Literal(dtype, value) | Position(axis) | Name(name) | Load(buffer, index, when) | Apply(op, args, attrs)
     Index     = offset + sum(stride * axis) + sum(stride * expr)  in elements
 
@@ -147,11 +147,12 @@ class Tiling:
 
     rows: int
     columns: int  # in elements, a multiple of the vector width
-    depth: int  # elements of the innermost reduction axis per block
-    pack_a: bool = False
-    pack_b: bool = False
-    transposed: bool = False  # the tile's rows are the output's unit-stride axis
-    grid: tuple[int, int] = (1, 1)
+    depth: int  # elements of k per block
+    pack_a: bool = False  # the operand that the tile reads by rows
+    pack_b: bool = False  # the operand that the tile reads as vectors
+    transposed: bool = False  # the tile's rows run along the output's unit-stride axis: a and b change places
+    grid: tuple[int, int] = (1, 1)  # row tiles and column panels in one unit of work
+    dot: bool = False  # vectors run along k and are summed at the end
 
 
 @dataclass(frozen=True)
