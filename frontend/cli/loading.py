@@ -1,0 +1,94 @@
+"""FILE:FUNCTION: import a file by its path and find a function in it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.util
+import sys
+import traceback
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from ingot.runtime import flags
+from ingot.runtime.errors import BuildError, IngotError, UnknownNameError
+from ingot.source_lines import describe
+
+
+def load(reference: str) -> tuple[str, object]:
+    """The function's name and the function. The file's own output goes to standard error.
+
+    Raises UnknownNameError (IG701, IG702) where there is no such file or function, BuildError (IG701) where the file
+    raises while it is imported.
+    """
+    path, separator, name = reference.rpartition(":")
+    if not separator:
+        path, name = reference, ""
+    module = imported(file(path))
+    if not name:
+        raise UnknownNameError(
+            "IG702", f"{reference} names no function", detail=offered(module), fix=f"{path}:FUNCTION"
+        )
+    found: object = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise UnknownNameError("IG702", f"{path} has no function {name!r}", detail=offered(module, name))
+        found = getattr(found, part)
+    if not callable(found):
+        raise UnknownNameError("IG702", f"{name} in {path} is a {type(found).__name__}, not a function")
+    return name.replace(".", "_"), found
+
+
+def file(path: str) -> Path:
+    """The path of an existing file. Raises UnknownNameError (IG701)."""
+    found = Path(path)
+    if found.is_file():
+        return found.resolve()
+    folder = found.parent
+    near = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
+    close = difflib.get_close_matches(found.name, near, 3, 0.4)
+    kind = "is a folder" if found.is_dir() else "does not exist"
+    detail = [f"similar: {', '.join(str(folder / name) for name in close)}"] if close else []
+    raise UnknownNameError("IG701", f"the file {path} {kind}", detail=detail)
+
+
+def offered(module: ModuleType, name: str = "") -> list[str]:
+    """What the file defines, likely candidates first."""
+    own = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    defined = [key for key in own if getattr(getattr(module, key), "__module__", None) == module.__name__]
+    close = difflib.get_close_matches(name, own, 3, 0.4)
+    listed = list(dict.fromkeys([*close, *defined]))[:12]
+    return [f"it has: {', '.join(listed)}"] if listed else ["it defines no function"]
+
+
+@cache
+def imported(path: Path) -> ModuleType:
+    """The file as a module, run once. Its folder is importable meanwhile and after, as for `python FILE`."""
+    name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_the_command_line"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UnknownNameError("IG701", f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except IngotError:
+        raise
+    except (Exception, SystemExit) as error:
+        if flags.DEBUG.get():
+            raise
+        raise BuildError(
+            "IG701", f"{path.name} cannot be imported: {type(error).__name__}: {error}", where=place(error, path)
+        ) from None
+    return module
+
+
+def place(error: BaseException, path: Path) -> str | None:
+    """The last line of the file itself that the error passed through."""
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        return describe(error.filename, error.lineno)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return describe(str(path), frames[-1].lineno or 0) if frames else None
