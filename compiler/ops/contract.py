@@ -82,7 +82,7 @@ def dot_eval(a: Array, b: Array, *, contract: Pair, batch: Pair, accumulate: DTy
     result = accumulate or dtypes.from_numpy(a.dtype)
     wide = accumulator(result).numpy
     a, b = a.astype(wide, copy=False), b.astype(wide, copy=False)
-    if a.ndim == b.ndim == 2 and contract == ((1,), (0,)):
+    if a.ndim == b.ndim == 2 and contract == ((1,), (0,)) and not batch[0]:
         plain: Array = np.matmul(a, b)
         return plain.astype(result.numpy, copy=False)
     a_free, b_free = free_axes(a.ndim, contract[0], batch[0]), free_axes(b.ndim, contract[1], batch[1])

@@ -15,6 +15,7 @@ import numpy as np
 from ingot.compiler.ir import Arg, Op, Sample, Shape, Size, TensorType, Value
 from ingot.compiler.ops.cumulative import highest, lowest
 from ingot.compiler.ops.definitions import accumulator
+from ingot.compiler.ops.source import zeros_like
 from ingot.compiler.ops.table import NUMBERS, TABLE, check_dtype, check_length, float_vjp, register
 from ingot.compiler.ops.view import pad
 from ingot.compiler.ops.windows import Padding, Steps, extended, positions, transposed_padding
@@ -173,6 +174,8 @@ def reduce_window_vjp(
     if reduction != "sum":
         windows = {"window": window, "stride": stride, "padding": padding, "dilation": dilation}
         return (window_scatter(x, ct, reduction=reduction, **windows),)
+    if x.type.numel == 0:
+        return (zeros_like(x),)
     # An element gets the sum of the cotangents of the windows that hold it, which lie `stride` apart.
     none = (0,) * x.type.ndim
     apart = pad(ct, low=none, high=none, interior=tuple(s - 1 for s in stride), value=0)
