@@ -144,6 +144,11 @@ class Op:
         return f"Op({self.name})"
 
 
+def comparable(attrs: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The attributes in the order of their names, floats by their bits: 0.0 is not -0.0, and NaN is the same NaN."""
+    return tuple([(name, attr.hex() if type(attr) is float else attr) for name, attr in sorted(attrs.items())])
+
+
 class Value:
     """A node of the graph: op, operands, attributes; interned, so `is` is equality."""
 
@@ -157,7 +162,7 @@ class Value:
 
     def __new__(cls, op: Op, operands: Sequence[Value] = (), **attrs: Any) -> Value:
         operands = tuple(operands)
-        key = (op, tuple(map(id, operands)), tuple(sorted(attrs.items())) if len(attrs) > 1 else tuple(attrs.items()))
+        key = (op, tuple(map(id, operands)), comparable(attrs) if attrs else ())
         known = cls._interned.get(key)
         if known is not None:
             return known
@@ -248,7 +253,7 @@ class Graph:
         for value in self.values:
             if value not in number:
                 number[value] = len(number)
-                attrs = tuple(sorted(value.attrs.items()))
+                attrs = comparable(value.attrs)
                 rows.append((value.op.name, tuple(number[o] for o in value.operands), attrs, value.type))
         rows.append(tuple(number[o] for o in self.outputs))
         return (*rows, self.aliases)
