@@ -49,8 +49,8 @@ def memory(dtype: DType) -> str:
 class Scalar:
     """Elementwise operations inside `function` for `target`.
 
-    Binary operations want equal element types; a register of one lane is spread. Integers are taken as signed unless
-    `signed=False`. Comparisons give i1.
+    Binary operations want equal element types; a register of one lane is spread. A dtype that comes first is that of
+    the first operand and says what its register cannot: whether an integer is signed, which half type a value has.
     """
 
     def __init__(self, function: Function, target: Target) -> None:
@@ -64,6 +64,9 @@ class Scalar:
         if dtype.name in HALF:
             value = float(dtype.numpy.type(value))
         return self.function.const(register(dtype), value, lanes)
+
+    def zero(self, x: Reg) -> Reg:
+        return self.function.like(x, 0)
 
     def select(self, condition: Reg, a: Reg, b: Reg) -> Reg:
         return self.function.select(condition, a, b)
@@ -94,36 +97,31 @@ class Scalar:
         """f32 -> "f16" or "bf16" (to be stored), to nearest even."""
         return half_precision.narrow_half(self.math, x, elt)
 
-    def cast(self, x: Reg, source: DType, target: DType) -> Reg:
+    def cast(self, source: DType, x: Reg, target: DType) -> Reg:
         """astype between register forms.
 
-        float -> integer truncates. Out of range and NaN give what NumPy gives on x86-64: the least integer for int32,
-        int64 (and through it for narrower ones, whose low bits remain); unsigned 32 and 64 bits wrap around twice
-        the signed range.
+        To bool: x != 0. Integers wrap. float -> integer truncates; NaN and values out of range give the least int64
+        (int64) or int32 (int32), whose low bits narrower types take; uint32 takes those of the int64 result, and
+        uint64 from 2**63 on converts x - 2**63 and adds it back. Half types are reached through float32.
         """
         if source is target:
             return x
         if target.kind == "b":
-            return self.ne(x, self.function.like(x, 0)) if source.kind != "b" else x
-        if target.kind == "f":
-            return self.to_float(x, source, target)
-        if source.kind == "f":
-            return integer.from_float(self.math, x, register(target), signed=target.kind == "i")
-        return integer.resize(self.function, x, register(target), signed=source.kind == "i")
-
-    def to_float(self, x: Reg, source: DType, target: DType) -> Reg:
-        f, elt = self.function, register(target)
+            return x if source.kind == "b" else self.function.cmp("une" if x.is_float else "ne", x, self.zero(x))
+        if target.kind != "f":
+            if source.kind == "f":
+                return integer.from_float(self.math, x, register(target), signed=target.kind == "i")
+            return integer.resize(self.function, x, register(target), signed=source.kind == "i")
+        elt = register(target)
         if source.kind != "f":
-            # NumPy converts integers to half types through float32.
-            x = f.cast("sitofp" if source.kind == "i" else "uitofp", x, elt)
-        elif BITS[x.elt] > BITS[elt]:
-            x = half_precision.to_odd(self.math, x) if target.name == "float16" else f.cast("fptrunc", x, elt)
+            x = self.function.cast("sitofp" if source.kind == "i" else "uitofp", x, elt)
         else:
-            x = f.cast("fpext", x, elt)
+            x = self.function.cast("fptrunc" if BITS[x.elt] > BITS[elt] else "fpext", x, elt)
         return self.widen(self.narrow(x, target.short)) if target.name in HALF else x
 
-    def bitcast(self, x: Reg, elt: str) -> Reg:
-        return self.function.bitcast(x, elt)
+    def bitcast(self, source: DType, x: Reg, target: DType) -> Reg:
+        """The same bits as another dtype of the same width."""
+        return self.from_memory(self.function.bitcast(self.to_memory(x, source), memory(target)), target)
 
     # ---- arithmetic
 
@@ -136,60 +134,57 @@ class Scalar:
     def mul(self, a: Reg, b: Reg) -> Reg:
         return self.function.and_(a, b) if a.elt == "i1" else self.function.mul(a, b)
 
-    def div(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
-        """Quotient; of integers truncated toward zero, 0 where b is 0."""
-        if a.is_float:
-            return self.function.div(a, b)
-        return integer.divide(self.math, a, b, signed=signed)[0]
+    def div(self, a: Reg, b: Reg) -> Reg:
+        """Quotient of floats."""
+        return self.function.div(a, b)
 
     def fma(self, a: Reg, b: Reg, c: Reg) -> Reg:
         """a * b + c, fused where the target can."""
         return self.math.fma(a, b, c) if a.is_float else self.add(self.mul(a, b), c)
 
-    def floordiv(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
+    def floordiv(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """floor(a / b); integer division by zero gives 0."""
         if a.is_float:
             return remainder.floor_divide(self.math, a, b)
-        return integer.floor_divide(self.math, a, b, signed=signed)[0]
+        return integer.floor_divide(self.math, a, b, signed=dtype.is_signed)[0]
 
-    def remainder(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
+    def remainder(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """a - b floor(a / b), with the sign of b (Python's %); integer remainder by zero gives 0."""
         if a.is_float:
             return remainder.remainder(self.math, a, b)
-        return integer.floor_divide(self.math, a, b, signed=signed)[1]
+        return integer.floor_divide(self.math, a, b, signed=dtype.is_signed)[1]
 
-    def fmod(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
+    def fmod(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """The remainder with the sign of a, exact (C's fmod and %); integer remainder by zero gives 0."""
         if a.is_float:
             return remainder.fmod(self.math, a, b)
-        return integer.divide(self.math, a, b, signed=signed)[1]
+        return integer.divide(self.math, a, b, signed=dtype.is_signed)[1]
 
-    def pow(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
+    def pow(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """a**b. Integers wrap around; a negative exponent gives 0 except for bases 1 and -1."""
         if a.is_float:
             return power.pow(self.math, *self.function.match(a, b))
-        return integer.power(self.math, a, b, signed=signed)
+        return integer.power(self.math, a, b, signed=dtype.is_signed)
 
     def neg(self, x: Reg) -> Reg:
         return self.function.neg(x)
 
-    def abs(self, x: Reg, *, signed: bool = True) -> Reg:
+    def abs(self, dtype: DType, x: Reg) -> Reg:
         if x.is_float:
             return self.math.abs(x)
-        if not signed or x.elt == "i1":
+        if not dtype.is_signed:
             return x
-        return self.function.select(self.function.cmp("slt", x, self.function.like(x, 0)), self.neg(x), x)
+        return self.function.select(self.function.cmp("slt", x, self.zero(x)), self.neg(x), x)
 
-    def sign(self, x: Reg, *, signed: bool = True) -> Reg:
-        """-1, 0 or 1; NaN for NaN, +0 for -0."""
-        f, zero = self.function, self.function.like(x, 0)
+    def sign(self, dtype: DType, x: Reg) -> Reg:
+        """(x > 0) - (x < 0): NaN and both zeros give 0."""
+        f, zero = self.function, self.zero(x)
         if x.elt == "i1":
             return x
         if x.is_float:
-            unit = self.math.copysign(1.0, x)
-            return f.select(f.cmp("one", x, zero), unit, f.add(x, zero))  # -0 + 0 is +0, NaN + 0 is NaN
+            return f.select(f.cmp("one", x, zero), self.math.copysign(1.0, x), zero)
         positive = f.cast("zext", f.cmp("ne", x, zero), x.elt)
-        return f.select(f.cmp("slt", x, zero), f.like(x, -1), positive) if signed else positive
+        return f.select(f.cmp("slt", x, zero), f.like(x, -1), positive) if dtype.is_signed else positive
 
     def reciprocal(self, x: Reg) -> Reg:
         return self.math.div(1.0, x)
@@ -200,45 +195,49 @@ class Scalar:
     def rsqrt(self, x: Reg) -> Reg:
         return self.math.div(1.0, self.math.sqrt(x))
 
-    def maximum(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
+    def maximum(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """The larger; NaN if either is. Of zeros of either sign, the second."""
-        return self.extremum("gt", a, b, signed=signed)
+        return self.extremum("gt", dtype, a, b)
 
-    def minimum(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
+    def minimum(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """The smaller; NaN if either is. Of zeros of either sign, the second."""
-        return self.extremum("lt", a, b, signed=signed)
+        return self.extremum("lt", dtype, a, b)
 
-    def extremum(self, relation: str, a: Reg, b: Reg, *, signed: bool) -> Reg:
-        f = self.function
-        if not a.is_float:
-            return f.select(self.order(relation, a, b, signed=signed), a, b)
-        # One vmax or vmin, which returns b for unordered operands; then a's NaN.
-        return f.select(f.cmp("uno", a, a), a, f.select(f.cmp(f"o{relation}", a, b), a, b))
+    def extremum(self, relation: str, dtype: DType, a: Reg, b: Reg) -> Reg:
+        f, kept = self.function, self.order(relation, dtype, a, b)
+        chosen = f.select(kept, a, b)  # one vmax or vmin, which returns b for unordered operands
+        return f.select(f.cmp("uno", a, a), a, chosen) if a.is_float else chosen
 
-    # ---- comparison and bits
+    # ---- comparison, logic, bits
 
-    def order(self, relation: str, a: Reg, b: Reg, *, signed: bool) -> Reg:
-        if a.is_float:
-            return self.function.cmp(f"o{relation}", a, b)
-        return self.function.cmp(("s" if signed and a.elt != "i1" else "u") + relation, a, b)
+    def order(self, relation: str, dtype: DType, a: Reg, b: Reg) -> Reg:
+        prefix = "o" if a.is_float else "s" if dtype.is_signed else "u"
+        return self.function.cmp(prefix + relation, a, b)
 
-    def eq(self, a: Reg, b: Reg) -> Reg:
+    def eq(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         return self.function.cmp("oeq" if a.is_float else "eq", a, b)
 
-    def ne(self, a: Reg, b: Reg) -> Reg:
+    def ne(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         return self.function.cmp("une" if a.is_float else "ne", a, b)
 
-    def lt(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
-        return self.order("lt", a, b, signed=signed)
+    def lt(self, dtype: DType, a: Reg, b: Reg) -> Reg:
+        return self.order("lt", dtype, a, b)
 
-    def le(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
-        return self.order("le", a, b, signed=signed)
+    def le(self, dtype: DType, a: Reg, b: Reg) -> Reg:
+        return self.order("le", dtype, a, b)
 
-    def gt(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
-        return self.order("gt", a, b, signed=signed)
+    def gt(self, dtype: DType, a: Reg, b: Reg) -> Reg:
+        return self.order("gt", dtype, a, b)
 
-    def ge(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
-        return self.order("ge", a, b, signed=signed)
+    def ge(self, dtype: DType, a: Reg, b: Reg) -> Reg:
+        return self.order("ge", dtype, a, b)
+
+    def logical_not(self, dtype: DType, x: Reg) -> Reg:
+        """x == 0."""
+        return self.eq(dtype, x, self.zero(x))
+
+    def bitwise_not(self, x: Reg) -> Reg:
+        return self.function.not_(x)
 
     def and_(self, a: Reg, b: Reg) -> Reg:
         return self.function.and_(a, b)
@@ -249,17 +248,13 @@ class Scalar:
     def xor(self, a: Reg, b: Reg) -> Reg:
         return self.function.xor(a, b)
 
-    def not_(self, x: Reg) -> Reg:
-        """Bitwise; of a bool, logical."""
-        return self.function.not_(x)
-
-    def shl(self, a: Reg, b: Reg) -> Reg:
+    def shl(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """Left shift; amounts outside [0, width) give 0."""
         return integer.shift(self.function, "shl", a, b)
 
-    def shr(self, a: Reg, b: Reg, *, signed: bool = True) -> Reg:
+    def shr(self, dtype: DType, a: Reg, b: Reg) -> Reg:
         """Right shift, arithmetic for signed; amounts outside [0, width) leave only the sign."""
-        return integer.shift(self.function, "ashr" if signed else "lshr", a, b)
+        return integer.shift(self.function, "ashr" if dtype.is_signed else "lshr", a, b)
 
     # ---- classification and rounding
 

@@ -141,7 +141,7 @@ def error() -> Iterator[Fit]:
     tail = scaled_erfc(2)
     yield Fit("erf_tail", "f64", tail, from_pole(0.99, 2), from_pole(6, 2), 14, erfc_decay)
     wide: Curve = lambda u: scaled_erfc(3.75)(u) * 7.5 / (1 - u)  # noqa: E731  # times t + 3.75
-    yield Fit("erfc", "f64", wide, from_pole(0.49, 3.75), from_pole(28, 3.75), 22, relative(wide), double=2)
+    yield Fit("erfc", "f64", wide, from_pole(0.74, 3.75), from_pole(27.5, 3.75), 21, relative(wide), double=2)
 
 
 def inverse_error() -> Iterator[Fit]:

@@ -6,7 +6,7 @@ import math
 
 from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
-from ingot.compiler.codegen.math.exponential import Reduced, exp_of_double
+from ingot.compiler.codegen.math.exponential import Reduced, times_exp
 from ingot.compiler.codegen.math.logarithm import log_positive
 
 ERFC_POLE = 3.75  # erfc(t) exp(t**2) (t + pole) is smooth in (t - pole) / (t + pole): Shepherd & Laframboise 1981
@@ -43,25 +43,28 @@ def erfc(m: Arithmetic, x: Reg) -> Reg:
     """1 - erf(x) around zero; exp(-x**2) F(u) / (x + pole) in the right tail, 2 minus that in the left one."""
     if x.elt == "f32":
         return m.narrow(erfc(m, m.widen(x)))
-    size = m.at_most(m.abs(x), 28.0)
+    size = m.at_most(m.abs(x), 27.5)
     square, square_low = m.two_product(size, size)
     small = m.fnma(x, m.polynomial(square, "erf"), m.sub(1.0, x))
-    total = m.add(size, ERFC_POLE)
+    # G = exp(x**2) erfc(x) (x + pole) is a polynomial in u = (x - pole) / (x + pole); every rounding error on the way
+    # is followed to first order where fma makes it cheap to see.
+    total, total_low = m.two_sum(size, ERFC_POLE)
+    top, top_low = m.two_sum(size, -ERFC_POLE)
     reciprocal = m.div(1.0, total)
-    u = m.mul(m.sub(size, ERFC_POLE), reciprocal)
+    u = m.mul(top, reciprocal)
     (first, first_low), (second, second_low), *rest = m.values(x, "erfc")
-    slope = m.fma(u, m.estrin(u, rest), second)
-    head, tail = m.fast_two_sum(first, m.mul(u, slope))
+    head, tail = m.fast_two_sum(first, m.mul(u, m.fma(u, m.estrin(u, rest), second)))
     tail = m.add(tail, m.fma(u, second_low, first_low))
     quotient = m.mul(head, reciprocal)
-    left = m.fnma(quotient, total, head) if m.has_fma else m.function.like(x, 0.0)
-    lost = m.sub(size, m.sub(total, ERFC_POLE))
+    if m.has_fma:
+        u_low = m.mul(m.fnma(u, total_low, m.add(m.fnma(u, total, top), top_low)), reciprocal)
+        slope = m.horner(u, [second, *(k * c for k, c in enumerate(rest[:3], 2))])
+        tail = m.add(m.fma(u_low, slope, tail), m.fnma(quotient, total, head))
     # The relative correction of the quotient enters the exponent's low part, where it costs nothing more.
-    relative = m.div(m.add(m.fnma(quotient, lost, left), tail), head)
-    decay = exp_of_double(m, m.neg(square), m.sub(relative, square_low))
-    large = m.mul(decay, quotient)
+    relative = m.div(m.fnma(quotient, total_low, tail), head)
+    large = times_exp(m, quotient, m.neg(square), m.sub(relative, square_low))
     large = m.select(m.compare("olt", x, 0.0), m.sub(2.0, large), large)
-    return m.select(m.compare("ult", m.abs(x), 0.5), small, large)
+    return m.select(m.compare("ult", m.abs(x), 0.75), small, large)
 
 
 def erfinv(m: Arithmetic, x: Reg) -> Reg:

@@ -77,8 +77,15 @@ def tanh(m: Arithmetic, x: Reg) -> Reg:
     size = m.at_most(m.abs(x), {"f32": 10.0, "f64": 22.0}[x.elt])
     part = Reduced(m, m.mul(size, -2.0))
     power = m.power_of_two(part.low_bits)
-    e = m.fma(power, part.expm1, m.sub(power, 1.0))
-    return m.copysign(m.div(e, m.add(e, 2.0)), x)
+    below = m.sub(power, 1.0)
+    e = m.fma(power, part.expm1, below)
+    e_low = m.fma(power, part.expm1, m.sub(below, e))
+    total = m.add(e, 2.0)
+    total_low = m.sub(e, m.sub(total, 2.0))
+    quotient = m.div(e, total)
+    # (e + e_low) / (total + total_low) to first order; 1/total lies in [1/2, 1].
+    change = m.fnma(quotient, total_low, e_low)
+    return m.copysign(m.fma(change, 0.7, quotient), x)
 
 
 def half_exp(m: Arithmetic, size: Reg) -> Reg:
@@ -110,12 +117,13 @@ def cosh(m: Arithmetic, x: Reg) -> Reg:
     return m.add(half, m.div(0.25, half))
 
 
-def exp_of_double(m: Arithmetic, high: Reg, low: Reg) -> Reg:
-    """exp(high + low) for a normal result: the low part enters where it costs one addition."""
+def times_exp(m: Arithmetic, factor: Reg, high: Reg, low: Reg) -> Reg:
+    """factor * exp(high + low), where |low| is far below one but not below the precision of the result."""
     part_high, part_low = m.values(high, "ln2")
     n, low_bits = nearest_multiple(m, high, m.values(high, "log2e")[0])
     first = m.fnma(n, part_high, high)
     r = m.fnma(n, part_low, first)
     lost = m.add(m.fnma(n, part_low, m.sub(first, r)), low)
-    expm1_r = m.add(m.fma(m.mul(r, r), m.polynomial(r, "exp"), lost), r)
-    return m.scale(m.add(expm1_r, 1.0), n, low_bits)
+    curve = m.mul(m.mul(r, r), m.polynomial(r, "exp"))
+    lost = m.fma(lost, m.add(r, curve), lost)  # exp(r + lost) = exp(r) + exp(r) lost
+    return m.scale(m.fma(factor, m.add(m.add(curve, lost), r), factor), n, low_bits)

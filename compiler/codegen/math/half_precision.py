@@ -59,15 +59,3 @@ def narrow_half(m: Arithmetic, x: Reg, elt: str) -> Reg:
     special = f.select(f.cmp("ugt", size, const(0x7F800000)), nan, const(0x7C00))
     result = f.or_(f.select(over, special, result), f.and_(f.lshr(bits, const(16)), const(0x8000)))
     return f.bitcast(f.cast("trunc", result, "i16"), "f16")
-
-
-def to_odd(m: Arithmetic, x: Reg) -> Reg:
-    """f64 -> f32 rounded to odd: rounding that once more to 11 bits gives the correctly rounded result."""
-    f = m.function
-    near = m.narrow(x)
-    back = m.widen(near)
-    bits = m.bits(near)
-    too_far = f.cmp("ogt", m.abs(back), m.abs(x))
-    toward_zero = f.select(too_far, f.sub(bits, f.like(bits, 1)), bits)
-    inexact = f.cmp("one", back, x)
-    return m.from_bits(f.select(inexact, f.or_(toward_zero, f.like(bits, 1)), bits))

@@ -102,10 +102,12 @@ def from_float(m: Arithmetic, x: Reg, elt: str, *, signed: bool) -> Reg:
         return f.cast("trunc", to_signed(m, x, "i32"), elt)
     if signed:
         return to_signed(m, x, elt)
-    half = 2.0 ** (bits - 1)
+    if bits == 32:
+        return f.cast("trunc", to_signed(m, x, "i64"), elt)
+    half = 2.0**63
     above = m.compare("oge", x, half)
     low = to_signed(m, m.select(above, m.sub(x, half), x), elt)
-    return f.xor(low, f.select(above, f.const(elt, 1 << (bits - 1), x.lanes), f.const(elt, 0, x.lanes)))
+    return f.xor(low, f.select(above, f.const(elt, 1 << 63, x.lanes), f.const(elt, 0, x.lanes)))
 
 
 def to_signed(m: Arithmetic, x: Reg, elt: str) -> Reg:

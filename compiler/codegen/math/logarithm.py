@@ -105,8 +105,9 @@ def log10(m: Arithmetic, x: Reg) -> Reg:
 def shifted(m: Arithmetic, x: Reg) -> tuple[Reg, Reg]:
     """1 + x = (1 + f) 2**e without losing the bits of a small x: f = x 2**-e + (2**-e - 1)."""
     _, exponent = split_exponent(m, m.add(x, 1.0))
-    back = m.power_of_two(m.function.neg(exponent))
-    return m.add(m.mul(x, back), m.sub(back, 1.0)), m.function.cast("sitofp", exponent, x.elt)
+    back = m.power_of_two(m.function.neg(exponent), 2)  # 2**(2 - e): 2**-e may be subnormal
+    f = m.fma(m.mul(x, 0.25), back, m.fma(back, 0.25, -1.0))
+    return f, m.function.cast("sitofp", exponent, x.elt)
 
 
 def log1p(m: Arithmetic, x: Reg) -> Reg:
@@ -133,8 +134,13 @@ def acosh(m: Arithmetic, x: Reg) -> Reg:
     """log(x + sqrt(x**2 - 1)), written as log1p(t + sqrt(2t + t**2)) with t = x - 1."""
     huge = m.compare("ogt", x, 2.0**28)
     t = m.sub(x, 1.0)
-    grown = m.add(t, m.sqrt(m.fma(t, t, m.add(t, t))))
-    result = merged_log(m, huge, x, shifted(m, m.select(huge, 1.0, grown)))
+    root = m.sqrt(m.fma(t, t, m.add(t, t)))
+    grown = m.add(t, root)
+    lost = m.sub(t, m.sub(grown, root))  # root > t
+    usual = shifted(m, m.select(huge, 1.0, grown))
+    result = merged_log(m, huge, x, usual)
+    small = m.compare("olt", grown, 0.25)  # here the rounding error of the sum would show
+    result = m.select(small, m.fma(lost, m.sub(1.0, grown), result), result)
     return m.select(m.compare("ult", x, 1.0), math.nan, result)
 
 

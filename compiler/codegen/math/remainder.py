@@ -68,13 +68,12 @@ def minus_product(m: Arithmetic, rest: Reg, quotient: Reg, unit: Reg) -> Reg:
 
 
 def remainder(m: Arithmetic, a: Reg, b: Reg) -> Reg:
-    """a - b floor(a / b) as Python and NumPy define it: fmod, moved to the sign of b; zero takes b's sign."""
+    """a - b floor(a / b): fmod, moved to the sign of b. A zero keeps the sign of a, as in PyTorch."""
     f = m.function
     a, b = f.match(a, b)
     rest = fmod(m, a, b)
     differ = f.xor(m.compare("olt", rest, 0.0), m.compare("olt", b, 0.0))
-    moved = m.select(differ, m.add(rest, b), rest)
-    return m.select(m.compare("oeq", rest, 0.0), m.copysign(0.0, b), moved)
+    return m.select(f.and_(differ, m.compare("one", rest, 0.0)), m.add(rest, b), rest)
 
 
 def floor_divide(m: Arithmetic, a: Reg, b: Reg) -> Reg:
