@@ -4,10 +4,13 @@ Rows are imported from their file: `from ingot.compiler.ops.elementwise import a
 """
 
 from ingot.compiler.ops import (
+    call,
     contract,
+    control,
     cumulative,
     elementwise,
     index,
+    random,
     reduce,
     sort,
     source,
@@ -19,10 +22,13 @@ from ingot.compiler.ops.table import TABLE
 
 __all__ = [
     "TABLE",
+    "call",
     "contract",
+    "control",
     "cumulative",
     "elementwise",
     "index",
+    "random",
     "reduce",
     "sort",
     "source",
