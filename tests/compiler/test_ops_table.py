@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from op_cases import Case, cases, close, floating, graph_of, masks, operands, slope
 
+from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops import TABLE
@@ -89,9 +90,8 @@ def check_vjp(graph: Graph, arrays: Sequence[Any], moving: dict[int, Any], *, to
     verify(back)
     cts = cotangents(graph)
     found = interpret(back, *arrays, *cts)
-    for other in (simplify(back),):
-        for a, b in zip(interpret(other, *arrays, *cts), found, strict=True):
-            close(a, b, relative=1e-9, absolute=1e-12, what="simplify")
+    for a, b in zip(interpret(simplify(back), *arrays, *cts), found, strict=True):
+        close(a, b, relative=1e-9, absolute=1e-12, what="simplify")
     for gradient, (i, direction) in zip(found, moving.items(), strict=True):
         changes = slope(graph, arrays, {i: direction})
         expected = sum(float(np.sum(c * d)) for c, d in zip(cts, changes, strict=True) if d is not None)
@@ -158,3 +158,27 @@ def test_batch_is_a_loop(case: Case) -> None:
                 if size:
                     expected = np.stack([one[position] for one in loop])
                     close(out, expected, relative=2e-6, absolute=1e-6, what=f"{case} {mask}")
+
+
+@pytest.mark.parametrize("case", one_dtype_each(), ids=str)
+def test_batch_by_a_named_size(case: Case) -> None:
+    graph = graph_of(case, operands(case))
+    every = (True,) * len(case.sample.args)
+    named, sized = batch(graph, Dim("b", 1), every), batch(graph, 3, every)
+    verify(named)
+    arrays = operands(case, batch=[3] * len(every))
+    for a, b in zip(interpret(named, *arrays), interpret(sized, *arrays), strict=True):
+        close(a, b, relative=0, absolute=0, what=case)
+
+
+@pytest.mark.parametrize("case", [c for c in SMOOTH if c.op.vjp and c.op.batch], ids=str)
+def test_vjp_with_a_named_size(case: Case) -> None:
+    graph = graph_of(case, operands(case))
+    every = (True,) * len(case.sample.args)
+    arrays = operands(case, batch=[3] * len(every))
+    wrt = floating(arrays)
+    named, sized = (vjp(batch(graph, n, every), wrt) for n in (Dim("b", 1), 3))
+    verify(named)
+    cts = cotangents(batch(graph, 3, every))
+    for a, b in zip(interpret(named, *arrays, *cts), interpret(sized, *arrays, *cts), strict=True):
+        close(a, b, relative=1e-12, absolute=1e-12, what=case)
