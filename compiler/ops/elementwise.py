@@ -48,15 +48,15 @@ COMMUTATIVE = frozenset({"commutative"})
 
 
 def _sign(s: Any, t: DType, x: Any) -> Any:
-    sign = s.sign(x, signed=t.is_signed)
+    sign = s.sign(t, x)
     return s.select(s.isnan(x), s.const(t, 0), sign) if t.is_floating_point else sign
 
 
 def _remainder(s: Any, t: DType, a: Any, b: Any) -> Any:
     if not t.is_floating_point:
-        return s.remainder(a, b, signed=t.is_signed)
-    rest, zero = s.fmod(a, b), s.const(t, 0)
-    differ = s.and_(s.ne(rest, zero), s.xor(s.lt(b, zero), s.lt(rest, zero)))
+        return s.remainder(t, a, b)
+    rest, zero = s.fmod(t, a, b), s.const(t, 0)
+    differ = s.and_(s.ne(t, rest, zero), s.xor(s.lt(t, b, zero), s.lt(t, rest, zero)))
     return s.select(differ, s.add(rest, b), rest)
 
 
@@ -73,7 +73,7 @@ abs: Op = elementwise(
     np.abs,
     dtypes=NUMBERS,
     vjp=lambda g, y, x: (mul(g, sign(x)),),
-    lower=lambda s, t, x: s.abs(x, signed=t.is_signed),
+    lower=lambda s, t, x: s.abs(t, x),
     doc="|x|; the smallest signed integer stays itself. abs'(0) = 0.",
 )
 sign: Op = elementwise(
@@ -149,7 +149,7 @@ floordiv: Op = elementwise(
     dtypes=NUMBERS,
     samples=_nonzero_divisor(2.0),
     vjp=None,
-    lower=lambda s, t, a, b: s.floordiv(a, b, signed=t.is_signed),
+    lower=lambda s, t, a, b: s.floordiv(t, a, b),
     doc="floor(a / b), the quotient that goes with `remainder`; integers: x // 0 = 0 and smallest // -1 = smallest.",
 )
 remainder: Op = elementwise(
@@ -169,7 +169,7 @@ fmod: Op = elementwise(
     dtypes=NUMBERS,
     samples=_nonzero_divisor(2.0),
     vjp=lambda g, y, a, b: (g, neg(mul(g, trunc(div(a, b))))),
-    lower=lambda s, t, a, b: s.fmod(a, b, signed=t.is_signed),
+    lower=lambda s, t, a, b: s.fmod(t, a, b),
     doc="a - b * trunc(a / b), exact: the sign of a; integers: fmod(x, 0) = 0.",
 )
 
@@ -189,7 +189,7 @@ maximum: Op = elementwise(
         select(lt(a, b), zeros_like(g), _share(g, a, b)),
         select(gt(a, b), zeros_like(g), _share(g, a, b)),
     ),
-    lower=lambda s, t, a, b: s.maximum(a, b, signed=t.is_signed),
+    lower=lambda s, t, a, b: s.maximum(t, a, b),
     doc="The larger; NaN if either is NaN; of two zeros either. Equal operands share the gradient.",
 )
 minimum: Op = elementwise(
@@ -202,7 +202,7 @@ minimum: Op = elementwise(
         select(gt(a, b), zeros_like(g), _share(g, a, b)),
         select(lt(a, b), zeros_like(g), _share(g, a, b)),
     ),
-    lower=lambda s, t, a, b: s.minimum(a, b, signed=t.is_signed),
+    lower=lambda s, t, a, b: s.minimum(t, a, b),
     doc="The smaller; NaN if either is NaN; of two zeros either. Equal operands share the gradient.",
 )
 
@@ -264,14 +264,12 @@ def _comparison(name: str, define: Any, lower: Any, doc: str, traits: frozenset[
     )
 
 
-eq: Op = _comparison("eq", np.equal, lambda s, t, a, b: s.eq(a, b), "a == b; NaN equals nothing.", COMMUTATIVE)
-ne: Op = _comparison("ne", np.not_equal, lambda s, t, a, b: s.ne(a, b), "a != b; true with NaN.", COMMUTATIVE)
-lt: Op = _comparison("lt", np.less, lambda s, t, a, b: s.lt(a, b, signed=t.is_signed), "a < b; false with NaN.")
-le: Op = _comparison("le", np.less_equal, lambda s, t, a, b: s.le(a, b, signed=t.is_signed), "a <= b; false with NaN.")
-gt: Op = _comparison("gt", np.greater, lambda s, t, a, b: s.gt(a, b, signed=t.is_signed), "a > b; false with NaN.")
-ge: Op = _comparison(
-    "ge", np.greater_equal, lambda s, t, a, b: s.ge(a, b, signed=t.is_signed), "a >= b; false with NaN."
-)
+eq: Op = _comparison("eq", np.equal, lambda s, t, a, b: s.eq(t, a, b), "a == b; NaN equals nothing.", COMMUTATIVE)
+ne: Op = _comparison("ne", np.not_equal, lambda s, t, a, b: s.ne(t, a, b), "a != b; true with NaN.", COMMUTATIVE)
+lt: Op = _comparison("lt", np.less, lambda s, t, a, b: s.lt(t, a, b), "a < b; false with NaN.")
+le: Op = _comparison("le", np.less_equal, lambda s, t, a, b: s.le(t, a, b), "a <= b; false with NaN.")
+gt: Op = _comparison("gt", np.greater, lambda s, t, a, b: s.gt(t, a, b), "a > b; false with NaN.")
+ge: Op = _comparison("ge", np.greater_equal, lambda s, t, a, b: s.ge(t, a, b), "a >= b; false with NaN.")
 
 # ---- logic and bits
 
@@ -281,7 +279,7 @@ logical_not: Op = elementwise(
     dtypes=ALL,
     boolean=True,
     vjp=None,
-    lower=lambda s, t, x: s.eq(x, s.const(t, 0)),
+    lower=lambda s, t, x: s.logical_not(t, x),
     doc="x == 0, as bool.",
 )
 bitwise_not: Op = elementwise(
@@ -289,7 +287,7 @@ bitwise_not: Op = elementwise(
     np.invert,
     dtypes=BITS,
     vjp=None,
-    lower=lambda s, t, x: s.not_(x),
+    lower=lambda s, t, x: s.bitwise_not(x),
     doc="Every bit inverted; the negation of a bool.",
 )
 and_: Op = elementwise(
@@ -330,7 +328,7 @@ shl: Op = elementwise(
     dtypes=INTS,
     samples=_SHIFTS,
     vjp=None,
-    lower=lambda s, t, a, b: s.shl(a, b),
+    lower=lambda s, t, a, b: s.shl(t, a, b),
     doc="a << b; a count outside 0 .. bits - 1 gives 0.",
 )
 shr: Op = elementwise(
@@ -340,7 +338,7 @@ shr: Op = elementwise(
     dtypes=INTS,
     samples=_SHIFTS,
     vjp=None,
-    lower=lambda s, t, a, b: s.shr(a, b, signed=t.is_signed),
+    lower=lambda s, t, a, b: s.shr(t, a, b),
     doc="a >> b, keeping the sign; a count outside 0 .. bits - 1 shifts every bit out.",
 )
 
@@ -407,8 +405,8 @@ def _cast_jvp(tangents: Sequence[Value | None], out: Value, x: Value, *, dtype: 
 
 def _cast(s: Any, t: DType, x: Any, *, dtype: DType) -> Any:
     if t is float64 and dtype.itemsize == 2 and dtype.is_floating_point:
-        return s.cast(s.cast(x, t, float32), float32, dtype)
-    return s.cast(x, t, dtype)
+        return s.cast(float32, s.cast(t, x, float32), dtype)
+    return s.cast(t, x, dtype)
 
 
 def convert(x: Value, dtype: DType) -> Value:
@@ -443,9 +441,7 @@ def _bitcast_type(t: TensorType, *, dtype: DType) -> TensorType:
 
 
 def _bitcast(s: Any, t: DType, x: Any, *, dtype: DType) -> Any:
-    # Half types are wider in registers than in memory.
-    bits = dtype.short if dtype.is_floating_point else f"i{dtype.bits}"
-    return s.from_memory(s.bitcast(s.to_memory(x, t), bits), dtype)
+    return s.bitcast(t, x, dtype)
 
 
 bitcast: Op = register(

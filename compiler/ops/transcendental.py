@@ -101,7 +101,7 @@ pow: Op = elementwise(
     dtypes=NUMBERS,
     samples=_integer_power_samples(),
     vjp=_pow_vjp,
-    lower=lambda s, t, a, b: s.pow(a, b, signed=t.is_signed),
+    lower=lambda s, t, a, b: s.pow(t, a, b),
     doc="a to the b as C's pow; integers wrap, and a negative integer exponent gives 0 unless a is 1 or -1.",
 )
 

@@ -75,15 +75,25 @@ def erfinv(m: Arithmetic, x: Reg) -> Reg:
     inside = m.compare("olt", size, 1.0)
     argument = m.select(inside, m.mul(m.sub(1.0, size), m.add(size, 1.0)), 1.0)
     w = m.neg(log_positive(m, argument))
-    usual = m.polynomial(m.sub(w, 3.125), "erfinv_inner")
+    usual = double_polynomial(m, m.sub(w, 3.125), "erfinv_inner")
     far = m.compare("ogt", w, 6.25)
 
     def tail() -> list[Reg]:
         root = m.sqrt(w)
-        middle = m.polynomial(m.sub(root, 3.25), "erfinv_middle")
-        outer = m.polynomial(m.sub(root, 5.0), "erfinv_outer")
-        return [m.select(far, m.select(m.compare("ogt", root, 4.0), outer, middle), usual)]
+        outermost = m.compare("ogt", root, 4.0)
+        middle = double_polynomial(m, m.sub(root, 3.25), "erfinv_middle")
+        outer = double_polynomial(m, m.sub(root, 5.0), "erfinv_outer")
+        return [
+            m.select(far, m.select(outermost, o, c), u) for u, c, o in zip(usual, middle, outer, strict=True)
+        ]
 
-    factor = m.function.if_(m.any(far), tail, lambda: [usual], unlikely=True)[0]
-    result = m.select(inside, m.mul(factor, x), math.nan)
+    high, low = m.function.if_(m.any(far), tail, lambda: usual, unlikely=True)
+    result = m.select(inside, m.fma(high, x, m.mul(low, x)), math.nan)
     return m.select(m.compare("oeq", size, 1.0), m.copysign(math.inf, x), result)
+
+
+def double_polynomial(m: Arithmetic, x: Reg, name: str) -> list[Reg]:
+    """A polynomial with a dominant constant term as a sum of two."""
+    (first, first_low), *rest = m.values(x, name)
+    high, low = m.fast_two_sum(first, m.mul(x, m.estrin(x, rest)))
+    return [high, m.add(low, first_low)]

@@ -1,0 +1,222 @@
+"""Plan -> the entry function: pointers, kernel calls in order, control flow between them.
+
+    int32_t entry(void *const *bufs, const int64_t *dims, void *workspace, const ingot_context *ctx)
+
+A kernel worth it is handed to the context's parallel-for; everything else runs on the calling thread. The workspace is
+the plan's arena followed by scratch for every thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ingot.compiler.codegen.emitted import Emitted
+from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.sizes import Sizes
+from ingot.compiler.indexing import numel
+from ingot.compiler.ir import Size
+from ingot.compiler.kernel import Kernel
+from ingot.compiler.passes.plan import Branch, Copy, Launch, Place, Plan, Scan, Step, While
+
+SERIAL_BELOW = 20_000.0  # nanoseconds of estimated work under which waking another thread does not pay
+THREADS = 64  # scratch is laid out for this many; a context with more threads runs the kernels that need scratch alone
+CONTEXT_THREADS, CONTEXT_PARALLEL_FOR = 8, 16  # byte offsets in ingot_context
+
+Pointers = Callable[[Place], Reg]
+
+
+class EntryEmitter:
+    """Writes one entry function."""
+
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        plan: Plan,
+        kernels: Callable[[Kernel], Emitted],
+        dims: Sequence[str],
+        threads: int,
+    ) -> None:
+        self.module, self.plan, self.kernels, self.threads = module, plan, kernels, threads
+        self.f = Function(
+            module,
+            name,
+            [("ptr", "bufs"), ("ptr", "dims"), ("ptr", "workspace"), ("ptr", "ctx")],
+            result="i32",
+            linkage="",
+        )
+        self.bufs, self.dims, self.workspace, self.context = self.f.params
+        self.sizes = Sizes(self.f, dims, lambda: self.dims)
+        self.scratch = 0
+        self.frame = 0
+
+    def emit(self) -> None:
+        f = self.f
+        self.scan_kernels(self.plan)
+        self.frame_pointer = f.alloca("ptr", self.frame, 16)
+        bare = f.cmp("eq", self.context, f.const("ptr", 0))
+
+        def told(at: int, elt: str, default: int) -> Reg:
+            """A field of the context; the default where there is none."""
+            field = f.offset(self.context, at)
+            return f.if_(bare, lambda: [f.const(elt, default)], lambda: [f.load(field, elt)], unlikely=True)[0]
+
+        count = told(CONTEXT_THREADS, "i64", 1)
+        parallel = told(CONTEXT_PARALLEL_FOR, "ptr", 0)
+        self.parallel_for = parallel
+        enough = f.and_(f.cmp("sgt", count, f.const("i64", 1)), f.cmp("sle", count, f.const("i64", self.threads)))
+        self.may_share = f.and_(enough, f.cmp("ne", parallel, f.const("ptr", 0)))
+        self.steps(self.plan, self.top_level)
+        f.finish("i32 0")
+
+    def top_level(self, place: Place) -> Reg:
+        f = self.f
+        match place.region:
+            case "input":
+                return f.load(f.offset(self.bufs, self.sizes(place.at), 8), "ptr", pure=True)
+            case "output":
+                return f.load(f.offset(self.bufs, self.sizes(place.at + len(self.plan.inputs)), 8), "ptr", pure=True)
+            case "workspace":
+                return f.offset(self.workspace, self.sizes(place.at))
+            case "constant":
+                return Reg(f"@constant{place.at}", "ptr")
+
+    def scan_kernels(self, plan: Plan) -> None:
+        """The largest frame and scratch that any kernel needs."""
+        for step in plan.steps:
+            match step:
+                case Launch(kernel, buffers):
+                    self.frame = max(self.frame, len(buffers) + 2)
+                    self.scratch = max(self.scratch, self.kernels(kernel).scratch)
+                case Branch(then=a, otherwise=b) | While(condition=a, body=b):
+                    self.scan_kernels(a)
+                    self.scan_kernels(b)
+                case Scan(body=a):
+                    self.scan_kernels(a)
+                case Copy():
+                    pass
+
+    # ---- steps
+
+    def steps(self, plan: Plan, pointer: Pointers) -> None:
+        for step in plan.steps:
+            self.step(step, pointer)
+
+    def step(self, step: Step, pointer: Pointers) -> None:
+        match step:
+            case Launch(kernel, buffers):
+                self.launch(self.kernels(kernel), [pointer(b) for b in buffers])
+            case Copy(source, target, type):
+                self.copy(pointer(source), pointer(target), numel(type.shape) * type.dtype.itemsize)
+            case Branch():
+                self.branch(step, pointer)
+            case While():
+                self.while_loop(step, pointer)
+            case Scan():
+                self.scan(step, pointer)
+
+    def launch(self, kernel: Emitted, buffers: Sequence[Reg]) -> None:
+        """Fill the frame and call the kernel, shared between threads where that can pay."""
+        f, frame = self.f, self.frame_pointer
+        for i, buffer in enumerate(buffers):
+            f.store(buffer, f.offset(frame, 8 * i))
+        if kernel.scratch:
+            f.store(f.offset(self.workspace, self.sizes(self.plan.arena)), f.offset(frame, 8 * len(buffers)))
+        if self.sizes.names:
+            f.store(self.dims, f.offset(frame, 8 * (len(buffers) + 1)))
+        units = self.sizes(kernel.units)
+
+        def alone() -> list[Reg]:
+            f.effect(f"call void @{kernel.name}({frame}, i64 0, {units}, i64 0)")
+            return []
+
+        def shared() -> list[Reg]:
+            f.effect(
+                f"call void {self.parallel_for.name}"
+                f"({self.context}, ptr @{kernel.name}, {frame}, {units}, i64 {kernel.grain})"
+            )
+            return []
+
+        if kernel.cost < SERIAL_BELOW or (isinstance(kernel.units, int) and kernel.units <= kernel.grain):
+            alone()
+        else:
+            f.if_(self.may_share, shared, alone)
+
+    def copy(self, source: Reg, target: Reg, size: Size) -> None:
+        self.module.declare("memcpy", "declare ptr @memcpy(ptr, ptr, i64)")
+        count = self.sizes(size)
+        self.f.effect(f"call ptr @memcpy({target}, {source}, {count})")
+
+    def inside(self, plan: Plan, inputs: Sequence[Reg], outputs: Sequence[Reg], arena: Reg) -> None:
+        """A region's steps, with its inputs, outputs and arena at these addresses."""
+
+        def pointer(place: Place) -> Reg:
+            match place.region:
+                case "input" | "output":
+                    assert isinstance(place.at, int)
+                    return (inputs if place.region == "input" else outputs)[place.at]
+                case "workspace":
+                    return self.f.offset(arena, self.sizes(place.at))
+                case "constant":
+                    return self.top_level(place)
+
+        self.steps(plan, pointer)
+
+    def branch(self, step: Branch, pointer: Pointers) -> None:
+        inputs, outputs = [pointer(p) for p in step.inputs], [pointer(p) for p in step.outputs]
+        arena, flag = pointer(step.arena), self.f.load(pointer(step.condition), "i8")
+
+        def run(plan: Plan) -> Callable[[], Sequence[Reg]]:
+            def body() -> Sequence[Reg]:
+                self.inside(plan, inputs, outputs, arena)
+                return []
+
+            return body
+
+        taken = self.f.cmp("ne", flag, self.f.const("i8", 0))
+        self.f.if_(taken, run(step.then), run(step.otherwise), unlikely=True)
+
+    def while_loop(self, step: While, pointer: Pointers) -> None:
+        f = self.f
+        state, following = [pointer(p) for p in step.state], [pointer(p) for p in step.next_state]
+        arena, flag = pointer(step.arena), pointer(step.flag)
+
+        def test(_: list[Reg]) -> Reg:
+            self.inside(step.condition, state, [flag], arena)
+            return f.cmp("ne", f.load(flag, "i8"), f.const("i8", 0))
+
+        def body(_: list[Reg]) -> Sequence[Reg]:
+            self.inside(step.body, state, following, arena)
+            for source, target, type in zip(following, state, step.types, strict=True):
+                self.copy(source, target, numel(type.shape) * type.dtype.itemsize)
+            return []
+
+        f.while_(test, body, [])
+
+    def scan(self, step: Scan, pointer: Pointers) -> None:
+        f = self.f
+        carries, following = [pointer(p) for p in step.carries], [pointer(p) for p in step.next_carries]
+        constants, arena = [pointer(p) for p in step.constants], pointer(step.arena)
+        slices = [(pointer(p), self.sizes(n)) for p, n in step.slices]
+        results = [(pointer(p), self.sizes(n)) for p, n in step.results]
+        length = self.sizes(step.length)
+
+        def body(position: Reg, _: list[Reg]) -> Sequence[Reg]:
+            at = f.sub(f.sub(length, f.const("i64", 1)), position) if step.reverse else position
+            xs = [f.offset(base, f.mul(at, size)) for base, size in slices]
+            ys = [f.offset(base, f.mul(at, size)) for base, size in results]
+            self.inside(step.body, [*carries, *xs, *constants], [*following, *ys], arena)
+            for source, target, type in zip(following, carries, step.carry_types, strict=True):
+                self.copy(source, target, numel(type.shape) * type.dtype.itemsize)
+            return []
+
+        f.loop(0, length, 1, body)
+
+
+def emit_entry(
+    module: Module, name: str, plan: Plan, kernels: Callable[[Kernel], Emitted], dims: Sequence[str], threads: int
+) -> int:
+    """Add the entry function; gives the bytes of scratch that one thread needs."""
+    entry = EntryEmitter(module, name, plan, kernels, dims, threads)
+    entry.emit()
+    return entry.scratch

@@ -1,0 +1,215 @@
+"""Loop kernels -> LLVM IR: one function per kernel, its outermost loop run in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ingot.compiler.codegen.emitted import Emitted
+from ingot.compiler.codegen.expressions import Expressions, register_elt
+from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.scalar import Scalar
+from ingot.compiler.codegen.target import Target
+from ingot.compiler.ir import Size
+from ingot.compiler.kernel import (
+    Accumulate,
+    Accumulator,
+    For,
+    Kernel,
+    Let,
+    Reduce,
+    Stmt,
+    Store,
+    statements,
+)
+from ingot.compiler.ops import TABLE
+
+PARAMETERS = (("ptr", "frame"), ("i64", "lo"), ("i64", "hi"), ("i64", "thread"))
+
+
+class LoopEmitter:
+    """Walks a kernel's statements; `expressions` is the state at the current place."""
+
+    def __init__(
+        self, module: Module, target: Target, kernel: Kernel, sizes: Callable[[Function], Callable[[Size], Reg]]
+    ) -> None:
+        self.kernel = kernel
+        self.f = Function(module, kernel.name, PARAMETERS)
+        self.scalar = Scalar(self.f, target)
+        self.sizes = sizes(self.f)
+        self.lo, self.hi = self.f.params[1:3]
+
+    def emit(self, scratch: int) -> None:
+        """The whole function. `scratch` is the number of bytes that each thread has."""
+        f, kernel = self.f, self.kernel
+        frame, thread = f.params[0], f.params[3]
+        pointers = [f.load(f.offset(frame, 8 * i), "ptr", pure=True) for i in range(len(kernel.buffers))]
+        if kernel.scratch:
+            area = f.load(f.offset(frame, 8 * (len(kernel.buffers) - len(kernel.scratch))), "ptr", pure=True)
+            own = f.offset(area, f.mul(thread, f.const("i64", scratch)))
+            position = 0
+            for i, (dtype, count) in enumerate(kernel.scratch, len(kernel.buffers) - len(kernel.scratch)):
+                pointers[i] = f.offset(own, position)
+                position += scratch_bytes(dtype.itemsize, count)
+        self.block(kernel.body, Expressions(f, self.scalar, kernel.buffers, pointers, {}, self.sizes), [])
+        f.finish()
+
+    def block(
+        self, body: Sequence[Stmt], at: Expressions, carried: list[Reg], slots: Sequence[Accumulator] = ()
+    ) -> list[Reg]:
+        """Statements at one level; gives the accumulators `slots`, started at `carried`, as they leave it."""
+        for stmt in body:
+            match stmt:
+                case Let(name, expr):
+                    at.names[name] = at.value(expr)
+                case Store():
+                    at.store(stmt)
+                case Accumulate(name, expr):
+                    position = next(i for i, slot in enumerate(slots) if slot.name == name)
+                    carried = [*carried]
+                    carried[position] = self.combine(slots[position], carried[position], at, at.value(expr))
+                case Reduce(accumulators, inner):
+                    self.reduce(accumulators, inner, at)
+                case For():
+                    carried = self.loop(stmt, at, carried, slots)
+                case _:
+                    raise AssertionError(f"{type(stmt).__name__} in a loop kernel")
+        return carried
+
+    def combine(self, slot: Accumulator, total: Reg, at: Expressions, value: Reg) -> Reg:
+        """total (+) value, where lanes that are off leave the total as it is."""
+        value = self.f.splat(value, total.lanes)
+        new = self.join(slot, total, value)
+        return new if at.mask is None or total.lanes == 1 else self.f.select(at.mask, new, total)
+
+    def join(self, slot: Accumulator, a: Reg, b: Reg) -> Reg:
+        return TABLE[slot.op.lower.combine].lower(self.scalar, slot.dtype, a, b)  # type: ignore[no-any-return]
+
+    def reduce(self, accumulators: Sequence[Accumulator], body: Sequence[Stmt], at: Expressions) -> None:
+        """Start the accumulators, run the loops, fold the lanes, and name the results."""
+        f = self.f
+        inner = max((s.lanes for s in statements(tuple(body)) if isinstance(s, For) and s.kind == "vector"), default=1)
+        lanes = inner if inner > 1 else at.lanes
+        start = [f.const(register_elt(a.dtype), a.op.lower.identity(a.dtype), lanes) for a in accumulators]
+        for slot, total in zip(accumulators, self.block(body, at, start, accumulators), strict=True):
+            at.names[slot.name] = self.fold(slot, total) if inner > 1 else total
+
+    def fold(self, slot: Accumulator, total: Reg) -> Reg:
+        """All lanes into one, by halves."""
+        while total.lanes > 1:
+            half = total.lanes // 2
+            low = self.f.shuffle(total, None, range(half)) if half > 1 else self.f.extract(total, 0)
+            high = self.f.shuffle(total, None, range(half, total.lanes)) if half > 1 else self.f.extract(total, 1)
+            total = self.join(slot, low, high)
+        return total
+
+    def loop(self, loop: For, at: Expressions, carried: list[Reg], slots: Sequence[Accumulator]) -> list[Reg]:
+        low: Reg | int = self.lo if loop.parallel else 0
+        high: Reg | int = (
+            self.hi if loop.parallel else loop.extent if isinstance(loop.extent, int) else self.sizes(loop.extent)
+        )
+        if loop.kind == "vector" and loop.lanes > 1:
+            return self.vector_loop(loop, low, high, at, carried, slots)
+
+        def one(position: Reg, totals: list[Reg]) -> list[Reg]:
+            env = {**at.env, **(self.decode(loop, position) if loop.decode else {loop.axis: position})}
+            inside = Expressions(
+                self.f,
+                self.scalar,
+                at.buffers,
+                at.pointers,
+                env,
+                self.sizes,
+                at.vector_axis,
+                at.lanes,
+                at.mask,
+                dict(at.names),
+            )
+            return self.block(loop.body, inside, totals, slots)
+
+        return self.f.loop(low, high, 1, one, carried)
+
+    def decode(self, loop: For, position: Reg) -> dict[str, Reg]:
+        """The axes that a merged loop stands for, from its counter."""
+        env: dict[str, Reg] = {}
+        for axis, extent in reversed(loop.decode[1:]):
+            size = self.sizes(extent)
+            env[axis] = self.f.urem(position, size)
+            position = self.f.udiv(position, size)
+        return {loop.decode[0][0]: position, **env}
+
+    def vector_loop(
+        self,
+        loop: For,
+        low: Reg | int,
+        high: Reg | int,
+        at: Expressions,
+        carried: list[Reg],
+        slots: Sequence[Accumulator],
+    ) -> list[Reg]:
+        """Whole vectors, then one masked vector for what is left over (nothing is emitted where nothing can be)."""
+        f, lanes = self.f, loop.lanes
+
+        def run(mask: Reg | None) -> Callable[[Reg, list[Reg]], list[Reg]]:
+            def one(position: Reg, totals: list[Reg]) -> list[Reg]:
+                inside = Expressions(
+                    f,
+                    self.scalar,
+                    at.buffers,
+                    at.pointers,
+                    {**at.env, loop.axis: position},
+                    self.sizes,
+                    loop.axis,
+                    lanes,
+                    mask,
+                    dict(at.names),
+                )
+                return self.block(loop.body, inside, totals, slots)
+
+            return one
+
+        whole = isinstance(loop.extent, int) and loop.extent % lanes == 0
+        if isinstance(low, int) and isinstance(high, int):
+            end: Reg | int = high - high % lanes
+        elif whole:
+            end = high
+        else:
+            top = high if isinstance(high, Reg) else f.const("i64", high)
+            bottom = low if isinstance(low, Reg) else f.const("i64", low)
+            end = f.add(bottom, f.and_(f.sub(top, bottom), f.const("i64", -lanes)))
+        if not (isinstance(loop.extent, int) and loop.extent < lanes):
+            carried = f.loop(low, end, lanes, run(None), carried)
+        else:
+            end = low
+        if whole:
+            return carried
+        if isinstance(end, int) and isinstance(high, int):
+            mask = f.vector("i1", [i < high - end for i in range(lanes)])
+            return run(mask)(f.const("i64", end), carried)
+        top = high if isinstance(high, Reg) else f.const("i64", high)
+        start = end if isinstance(end, Reg) else f.const("i64", end)
+        left = f.sub(top, start)
+
+        def tail() -> list[Reg]:
+            mask = f.cmp("ult", f.iota("i64", lanes), f.splat(left, lanes))
+            return run(mask)(start, carried)
+
+        return f.if_(f.cmp("sgt", left, f.const("i64", 0)), tail, lambda: carried, unlikely=True)
+
+
+def scratch_bytes(itemsize: int, count: Size) -> int:
+    """Bytes of one scratch buffer, a whole number of cache lines."""
+    if not isinstance(count, int):
+        raise AssertionError("scratch of a size that is not known")
+    return -(-itemsize * count // 64) * 64
+
+
+def emit_loops(
+    module: Module, target: Target, kernel: Kernel, cost: float, sizes: Callable[[Function], Callable[[Size], Reg]]
+) -> Emitted:
+    """Add the kernel's function to the module."""
+    scratch = sum(scratch_bytes(dtype.itemsize, count) for dtype, count in kernel.scratch)
+    LoopEmitter(module, target, kernel, sizes).emit(scratch)
+    outer = kernel.body[0]
+    if len(kernel.body) == 1 and isinstance(outer, For) and outer.parallel:
+        return Emitted(kernel.name, outer.extent, outer.grain, scratch, cost)
+    return Emitted(kernel.name, 1, 1, scratch, cost)

@@ -1,0 +1,26 @@
+"""Which emitter serves which op, and the kernel function around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ingot.compiler.codegen.emitted import Emitted
+from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.target import Target
+from ingot.compiler.ir import Size
+from ingot.compiler.kernel import Kernel, Special
+from ingot.runtime.errors import BuildError
+
+EMITTERS: dict[str, Callable[..., Emitted]] = {}
+
+
+def emit_special(
+    module: Module, target: Target, kernel: Kernel, sizes: Callable[[Function], Callable[[Size], Reg]]
+) -> Emitted:
+    """Add the kernel function of a whole op to the module."""
+    (stmt,) = kernel.body
+    assert isinstance(stmt, Special)
+    emitter = EMITTERS.get(stmt.op.name)
+    if emitter is None:
+        raise BuildError("IG404", f"no code is generated for the op {stmt.op.name}")
+    return emitter(module, target, kernel, stmt, sizes)

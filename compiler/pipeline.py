@@ -1,0 +1,209 @@
+"""The whole compiler, in order: Graph -> passes -> kernels -> plan -> LLVM IR -> object code -> Program.
+
+This file alone knows the order. Between passes it can verify, print and time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from ingot.compiler.codegen.contract import emit_contract, tile_contract
+from ingot.compiler.codegen.emitted import Emitted
+from ingot.compiler.codegen.entry import THREADS, emit_entry
+from ingot.compiler.codegen.llvm import Function, Module
+from ingot.compiler.codegen.loops import emit_loops
+from ingot.compiler.codegen.object_code import assembly, object_code
+from ingot.compiler.codegen.sizes import Sizes, symbols
+from ingot.compiler.codegen.special import emit_special
+from ingot.compiler.codegen.target import Target, host
+from ingot.compiler.ir import Graph, TensorType, Value
+from ingot.compiler.kernel import Contract, Kernel, Special
+from ingot.compiler.kernel_text import kernel_key, print_kernel
+from ingot.compiler.lower import lower
+from ingot.compiler.passes.decompose import decompose
+from ingot.compiler.passes.fold import fold
+from ingot.compiler.passes.fuse import fuse
+from ingot.compiler.passes.plan import Plan, Planner, print_plan
+from ingot.compiler.passes.simplify import simplify
+from ingot.compiler.schedule import cost, schedule_loops
+from ingot.compiler.text_print import print_graph
+from ingot.compiler.verify import verify
+from ingot.runtime import flags, layout, timeline
+from ingot.runtime.errors import UnknownNameError
+from ingot.runtime.program import Program, Slot
+
+Pass = Callable[[Graph], Graph]
+
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("decompose", decompose),
+    ("fold", fold),
+    ("simplify", simplify),
+    ("fuse", fuse),
+)
+LAST_STAGES = ("kernels", "plan", "llvm", "asm")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a compilation as text, and how long it took to get there from the one before."""
+
+    name: str
+    text: str
+    milliseconds: float = 0.0
+
+
+@dataclass
+class Build:
+    """The kernels of one program while it is compiled: lowered and scheduled once per node, emitted once per shape."""
+
+    target: Target
+    name: str
+    module: Module = field(default_factory=Module)
+    lowered: dict[Value, Kernel] = field(default_factory=dict)
+    emitted: dict[str, Emitted] = field(default_factory=dict)
+    names: dict[int, tuple[Kernel, Emitted]] = field(default_factory=dict)
+    constants: dict[Value, int] = field(default_factory=dict)
+    dims: list[str] = field(default_factory=list)
+
+    def kernel(self, node: Value) -> Kernel:
+        """The scheduled kernel of a fused node."""
+        known = self.lowered.get(node)
+        if known is None:
+            attrs = node.attrs
+            name = f"{self.name}_{kernel_label(attrs['body'])}_{len(self.lowered)}"
+            known = self.schedule(lower(attrs["body"], attrs["style"], attrs["domain"], attrs["reduced"], name))
+            self.lowered[node] = known
+        return known
+
+    def schedule(self, kernel: Kernel) -> Kernel:
+        (first, *_) = kernel.body or (None,)
+        if isinstance(first, Contract):
+            return replace(kernel, body=(tile_contract(first, self.target),))
+        return kernel if isinstance(first, Special) else schedule_loops(kernel, self.target)
+
+    def emit(self, kernel: Kernel) -> Emitted:
+        """The code of a kernel; equal kernels share it."""
+        known = self.names.get(id(kernel))
+        if known is None:
+            key = kernel_key(kernel)
+            emitted = self.emitted.get(key)
+            if emitted is None:
+                emitted = self.emitted[key] = self.emit_new(kernel)
+            known = self.names[id(kernel)] = kernel, emitted
+        return known[1]
+
+    def emit_new(self, kernel: Kernel) -> Emitted:
+        arguments = len(kernel.buffers) - len(kernel.scratch)
+
+        def sizes(f: Function) -> Sizes:
+            place = f.offset(f.params[0], 8 * (arguments + 1))
+            return Sizes(f, self.dims, lambda: f.load(place, "ptr", pure=True))
+
+        (first, *_) = kernel.body or (None,)
+        if isinstance(first, Contract):
+            return emit_contract(self.module, self.target, kernel, sizes)
+        if isinstance(first, Special):
+            return emit_special(self.module, self.target, kernel, sizes)
+        return emit_loops(self.module, self.target, kernel, cost(kernel, self.target), sizes)
+
+
+def kernel_label(body: Graph) -> str:
+    """A short name from the ops that matter most in the kernel."""
+    ops = [v.op for v in body.values if v.op.kind not in ("source", "view", "get")]
+    heavy = [o.name for o in ops if o.kind != "elementwise"] or [o.name for o in ops[-2:]]
+    return "_".join(dict.fromkeys(heavy[:3])) or "copy"
+
+
+def run_passes(graph: Graph) -> Iterator[tuple[str, Graph, float]]:
+    """Each pass's name, its result, and the milliseconds it took."""
+    for name, run in PASSES:
+        start = time.perf_counter()
+        with timeline.span(name, "compile"):
+            graph = run(graph)
+        if flags.VERIFY.get() and name != "fuse":
+            verify(graph)
+        yield name, graph, (time.perf_counter() - start) * 1e3
+
+
+def build(graph: Graph, fused: Graph, target: Target, name: str) -> tuple[Build, Plan, int]:
+    """Plan and emit: the module is complete, with the entry function `name`."""
+    state = Build(target, name)
+    state.module.triple = target.triple
+    state.dims = symbols([n for v in graph.inputs for n in v.shape])
+    plan = Planner(fused, state.kernel, state.constants).run()
+    threads = target.cores if target.name == "host" else THREADS
+    scratch = emit_entry(state.module, name, plan, state.emit, state.dims, threads)
+    for value, number in state.constants.items():
+        data = "".join(f"\\{byte:02X}" for byte in value.attrs["data"])
+        state.module.constant(f"constant{number}", f'[{len(value.attrs["data"])} x i8] c"{data}", align 64')
+    return state, plan, scratch * threads
+
+
+def compile(graph: Graph, *, target: Target | None = None, name: str = "main") -> Program:
+    """Object code for the graph. Inputs and outputs are contiguous; `graph.aliases` are written in place."""
+    target = target or host()
+    result = graph
+    for _, result, _ in run_passes(graph):
+        pass
+    with timeline.span("codegen", "compile"):
+        state, plan, scratch = build(graph, result, target, name)
+        code = object_code(state.module.text(), target)
+    names = tuple(e.name for _, e in state.names.values())
+    if not isinstance(plan.arena, int):
+        raise UnknownNameError("IG402", f"{name}: sizes {state.dims} must be known", fix="specialise the graph first")
+    return Program(
+        name=name,
+        entry=name,
+        object_code=code,
+        triple=target.triple,
+        inputs=tuple(slot(v.type, str(v.attrs["name"])) for v in graph.inputs),
+        outputs=tuple(slot(v.type, f"out{i}") for i, v in enumerate(graph.outputs)),
+        aliases=tuple((i, o) for o, i in graph.aliases),
+        workspace_bytes=plan.arena + scratch,
+        dims=tuple(state.dims),
+        kernels=names,
+        cost=sum(e.cost for _, e in state.names.values()),
+        metadata={"target": target.name},
+    )
+
+
+def slot(type: TensorType, name: str) -> Slot:
+    """An input or output as the runtime sees it: contiguous."""
+    shape = tuple(n if isinstance(n, int) else str(n) for n in type.shape)
+    if any(isinstance(n, str) for n in shape):
+        return Slot(name, type.dtype, shape, ())
+    return Slot(name, type.dtype, shape, layout.contiguous_strides(tuple(n for n in shape if isinstance(n, int))))
+
+
+def pass_names() -> tuple[str, ...]:
+    return tuple(name for name, _ in PASSES)
+
+
+def stage_names() -> tuple[str, ...]:
+    """Everything that `stages` yields, in order."""
+    return ("graph", *pass_names(), *LAST_STAGES)
+
+
+def stages(graph: Graph, *, target: Target | None = None, name: str = "main") -> Iterator[Stage]:
+    """Every stage as text, each computed when it is asked for."""
+    target = target or host()
+    yield Stage("graph", print_graph(graph))
+    result = graph
+    for stage, result, milliseconds in run_passes(graph):
+        yield Stage(stage, print_graph(result), milliseconds)
+    start = time.perf_counter()
+    state, plan, _ = build(graph, result, target, name)
+    spent = (time.perf_counter() - start) * 1e3
+    yield Stage("kernels", "\n\n".join(print_kernel(k) for k, _ in state.names.values()), spent)
+    yield Stage("plan", print_plan(plan))
+    yield Stage("llvm", state.module.text())
+    start = time.perf_counter()
+    text = assembly(state.module.text(), target)
+    yield Stage("asm", text, (time.perf_counter() - start) * 1e3)
+
+
+def options() -> Mapping[str, str]:
+    """What changes the code that a graph compiles to, beside the graph and the target: part of every cache key."""
+    return {"fp": str(flags.FP.get())}

@@ -1,0 +1,293 @@
+"""How a kernel runs: merge axes, pick the vector axis and its lanes, and share the outermost loop between threads.
+
+Functions Kernel -> Kernel over loops; the choices come from extents, strides and the target's sizes, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from ingot.compiler.codegen.target import Target
+from ingot.compiler.ir import Size
+from ingot.compiler.kernel import (
+    Accumulate,
+    Apply,
+    Expr,
+    For,
+    Index,
+    Kernel,
+    Let,
+    Load,
+    Position,
+    Reduce,
+    Stmt,
+    Store,
+    statements,
+)
+
+# Operations of the emitted code per element, to the nearest few (compiler/codegen/math); what is not listed is one.
+OPERATIONS = {
+    name: count
+    for count, names in {
+        4: "sqrt div reciprocal",
+        8: "rsqrt floordiv",
+        12: "exp fmod",
+        14: "remainder",
+        16: "expm1 log log2",
+        18: "sin cos sigmoid",
+        20: "log1p asin acos atan",
+        22: "tanh",
+        24: "sinh cosh erf",
+        30: "tan asinh acosh atanh atan2",
+        40: "erfinv",
+        60: "pow digamma",
+        80: "lgamma",
+    }.items()
+    for name in names.split()
+}
+NANOSECONDS_PER_OPERATION = 0.25  # one vector operation, two ports busy half of the time, at about 4 GHz
+NANOSECONDS_PER_BYTE = 0.03  # one core streaming from the outer caches or memory
+CHUNKS_PER_CORE = 4
+
+
+def expressions(stmt: Stmt) -> Iterator[Expr]:
+    """The expressions that a statement itself evaluates."""
+    match stmt:
+        case Let(expr=expr) | Accumulate(expr=expr):
+            yield expr
+        case Store(expr=expr, when=when):
+            yield expr
+            if when is not None:
+                yield when
+        case _:
+            pass
+
+
+def subexpressions(kernel: Kernel) -> list[Expr]:
+    """Every distinct expression of the kernel."""
+    stack = [e for s in statements(kernel.body) for e in expressions(s)]
+    seen: dict[int, Expr] = {}
+    while stack:
+        expr = stack.pop()
+        if id(expr) in seen:
+            continue
+        seen[id(expr)] = expr
+        match expr:
+            case Apply(args=args):
+                stack.extend(args)
+            case Load(index=index, when=when):
+                stack.extend(e for e, _ in index.computed)
+                if when is not None:
+                    stack.append(when)
+            case Position(index=index):
+                stack.extend(e for e, _ in index.computed)
+            case _:
+                pass
+    return list(seen.values())
+
+
+def indices(kernel: Kernel) -> list[Index]:
+    """Every index of the kernel: of loads, stores and counters."""
+    found = [e.index for e in subexpressions(kernel) if isinstance(e, Load | Position)]
+    return found + [s.index for s in statements(kernel.body) if isinstance(s, Store)]
+
+
+def rewrite(kernel: Kernel, change: Callable[[Index], Index]) -> Kernel:
+    """The kernel with every index replaced."""
+    memo: dict[int, tuple[Expr, Expr]] = {}
+
+    def index(old: Index) -> Index:
+        new = change(old)
+        return replace(new, computed=tuple((expr(e), s) for e, s in new.computed)) if new.computed else new
+
+    def expr(old: Expr) -> Expr:
+        known = memo.get(id(old))
+        if known is None:
+            known = memo[id(old)] = old, fresh(old)
+        return known[1]
+
+    def fresh(old: Expr) -> Expr:
+        match old:
+            case Apply(args=args):
+                return replace(old, args=tuple(map(expr, args)))
+            case Load():
+                return replace(old, index=index(old.index), when=None if old.when is None else expr(old.when))
+            case Position():
+                return replace(old, index=index(old.index))
+            case _:
+                return old
+
+    def stmt(old: Stmt) -> Stmt:
+        match old:
+            case For(body=body) | Reduce(body=body):
+                return replace(old, body=tuple(map(stmt, body)))
+            case Let() | Accumulate():
+                return replace(old, expr=expr(old.expr))
+            case Store():
+                when = None if old.when is None else expr(old.when)
+                return replace(old, index=index(old.index), expr=expr(old.expr), when=when)
+            case _:
+                return old
+
+    return replace(kernel, body=tuple(map(stmt, kernel.body)))
+
+
+def merge_axes(kernel: Kernel) -> Kernel:
+    """Two loops directly inside each other become one where every index walks them as one axis."""
+    while (pair := mergeable(kernel)) is not None:
+        outer, inner, extent = pair
+        kernel = rewrite(kernel, lambda i, outer=outer: replace(i, terms=tuple(t for t in i.terms if t[0] != outer)))
+        kernel = replace(kernel, body=tuple(joined(s, outer, inner, extent) for s in kernel.body))
+    return kernel
+
+
+def mergeable(kernel: Kernel) -> tuple[str, str, Size] | None:
+    """(outer axis, inner axis, inner extent) of two loops that can be one."""
+    pairs: dict[tuple[str, str], Size] = {}
+    refused: set[tuple[str, str]] = set()
+    for stmt in statements(kernel.body):
+        if isinstance(stmt, For):
+            inner = stmt.body[0]
+            if len(stmt.body) == 1 and isinstance(inner, For):
+                pairs[stmt.axis, inner.axis] = inner.extent
+            else:
+                refused |= {(stmt.axis, s.axis) for s in stmt.body if isinstance(s, For)}
+    if not pairs:
+        return None
+    every = indices(kernel)
+    for (outer, inner_axis), extent in pairs.items():
+        if (outer, inner_axis) not in refused and all(i.stride(outer) == i.stride(inner_axis) * extent for i in every):
+            return outer, inner_axis, extent
+    return None
+
+
+def joined(stmt: Stmt, outer: str, inner: str, extent: Size) -> Stmt:
+    """The statement with loop `outer` folded into the loop `inner` directly inside it."""
+    match stmt:
+        case For(axis=axis, body=(For() as nested,)) if axis == outer and nested.axis == inner:
+            return replace(
+                nested, extent=stmt.extent * extent, body=tuple(joined(s, outer, inner, extent) for s in nested.body)
+            )
+        case For(body=body) | Reduce(body=body):
+            return replace(stmt, body=tuple(joined(s, outer, inner, extent) for s in body))
+        case _:
+            return stmt
+
+
+def weight(kernel: Kernel) -> int:
+    """Operations per innermost iteration."""
+    return sum(OPERATIONS.get(e.op.name, 1) for e in subexpressions(kernel) if isinstance(e, Apply))
+
+
+def innermost(kernel: Kernel) -> str | None:
+    """The axis of the fastest-moving dimension: axes are numbered in memory order of the domain."""
+    axes = {s.axis for s in statements(kernel.body) if isinstance(s, For)}
+    return max(axes, key=lambda a: int(a[1:])) if axes else None
+
+
+def lanes_for(kernel: Kernel, extent: Size, target: Target) -> int:
+    """How many elements of the vector axis run at once: a few registers per value, fewer for long bodies."""
+    widths = [b.dtype.itemsize * 8 for b in kernel.buffers if b.dtype.kind == "f"] or [32]
+    one = target.lanes(max(32, *widths))
+    heavy = weight(kernel)
+    registers = 4 if heavy <= 40 else 2 if heavy <= 160 else 1
+    if not isinstance(extent, int):
+        return one * registers
+    while registers > 1 and (
+        extent < one * registers or (extent % (one * registers) and extent < 16 * one * registers)
+    ):
+        registers //= 2
+    lanes = one * registers
+    while lanes > 1 and lanes // 2 >= extent:
+        lanes //= 2
+    return lanes
+
+
+def vectorise(kernel: Kernel, target: Target) -> Kernel:
+    """Turn the loops over the fastest axis into vector loops."""
+    axis = innermost(kernel)
+    if axis is None:
+        return kernel
+    extent = next(s.extent for s in statements(kernel.body) if isinstance(s, For) and s.axis == axis)
+    lanes = lanes_for(kernel, extent, target)
+    if lanes == 1:
+        return kernel
+
+    def change(stmt: Stmt) -> Stmt:
+        match stmt:
+            case For(body=body):
+                stmt = replace(stmt, body=tuple(map(change, body)))
+                return replace(stmt, kind="vector", lanes=lanes) if stmt.axis == axis else stmt
+            case Reduce(body=body):
+                return replace(stmt, body=tuple(map(change, body)))
+            case _:
+                return stmt
+
+    return replace(kernel, body=tuple(map(change, kernel.body)))
+
+
+def parallelise(kernel: Kernel, target: Target) -> Kernel:
+    """Share the outermost loop: merged with the next one when it alone is too short for the cores."""
+    if len(kernel.body) != 1 or not isinstance(kernel.body[0], For):
+        return kernel
+    outer = kernel.body[0]
+    chunks = target.cores * CHUNKS_PER_CORE
+    inner = outer.body[0]
+    if (
+        isinstance(outer.extent, int) and outer.extent < chunks and outer.kind == "serial"
+        and len(outer.body) == 1 and isinstance(inner, For) and inner.kind == "serial"
+    ):  # fmt: skip
+        decode = ((outer.axis, outer.extent), (inner.axis, inner.extent))
+        outer = replace(inner, axis=f"{outer.axis}{inner.axis}", extent=outer.extent * inner.extent, decode=decode)
+    grain = 4096 if not isinstance(outer.extent, int) else max(1, -(-outer.extent // chunks))
+    grain = -(-grain // outer.lanes) * outer.lanes
+    return replace(kernel, body=(replace(outer, parallel=True, grain=grain),))
+
+
+def cost(kernel: Kernel, target: Target) -> float:
+    """Estimated nanoseconds on one thread; symbolic extents count at a thousand."""
+    total = 0.0
+
+    def walk(body: tuple[Stmt, ...], trips: float, lanes: int) -> None:
+        nonlocal total
+        for stmt in body:
+            match stmt:
+                case For(extent=extent):
+                    count = float(extent) if isinstance(extent, int) else 1000.0
+                    walk(stmt.body, trips * count, target.lanes(32) if stmt.kind == "vector" else lanes)
+                case Reduce(body=inner):
+                    walk(inner, trips, lanes)
+                case _:
+                    found = [*expressions(stmt)]
+                    operations = sum(count_operations(e) for e in found)
+                    loads = sum(count_loads(e) for e in found) + (4 if isinstance(stmt, Store) else 0)
+                    total += trips * (operations * NANOSECONDS_PER_OPERATION / lanes + loads * NANOSECONDS_PER_BYTE)
+
+    walk(kernel.body, 1.0, 1)
+    return total
+
+
+def tree(expr: Expr) -> Iterator[Expr]:
+    """An expression and everything below it, each object once."""
+    stack, seen = [expr], set()
+    while stack:
+        at = stack.pop()
+        if id(at) not in seen:
+            seen.add(id(at))
+            yield at
+            if isinstance(at, Apply):
+                stack.extend(at.args)
+
+
+def count_operations(expr: Expr) -> int:
+    return sum(OPERATIONS.get(e.op.name, 1) for e in tree(expr) if isinstance(e, Apply))
+
+
+def count_loads(expr: Expr) -> int:
+    return sum(e.dtype.itemsize for e in tree(expr) if isinstance(e, Load))
+
+
+def schedule_loops(kernel: Kernel, target: Target) -> Kernel:
+    """The whole schedule of a loop kernel."""
+    return parallelise(vectorise(merge_axes(kernel), target), target)
