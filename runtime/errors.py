@@ -11,6 +11,16 @@ CODES: dict[str, str] = {
     "IG001": "An INGOT_* environment variable or flag was given a value outside its range. Each flag has a type, a "
     "default and one line of help.",
     "IG002": "There is no error code of that name.",
+    "IG110": "A named size cannot be divided: the division is not known to be exact for every value of the name.",
+    "IG111": "Operands have different shapes. Operations of a graph never broadcast by themselves; expand first.",
+    "IG112": "An operand has a dtype that the operation does not take, or operands have different dtypes. Operations "
+    "of a graph never convert by themselves; cast first.",
+    "IG113": "An axis does not exist, axes are repeated or out of order, or there is not one entry for each axis.",
+    "IG114": "A tensor cannot be reshaped to a shape that has another number of elements.",
+    "IG115": "A slice reaches outside its axis or has a step that is not positive, or padding is negative.",
+    "IG116": "The largest or smallest element of nothing does not exist: the axis has no elements.",
+    "IG117": "The bytes of a constant are neither one element nor all of them.",
+    "IG119": "An input of a graph was given no value.",
     "IG120": "An index is outside its axis. Indices count from 0; negative ones count from the end and reach back as "
     "far as the axis is long.",
     "IG201": "Two shapes cannot be broadcast together: aligned from the last dimension, each pair of sizes must be "
@@ -44,7 +54,6 @@ CODES: dict[str, str] = {
     "IG703": "There is no such stage or pass. `ingot dump` lists them when it meets an unknown one.",
     "IG704": "`ingot build` makes obj, archive, shared and header, and nothing of another name.",
     "IG705": "A name cannot be used in C: it is no identifier, or two functions of a library would share it.",
-    "IG706": "LLVM rejected a library. This is a defect of ingot: please report it with the function.",
     "IG707": "A shared library is linked by the target's C compiler, which is missing or failed. Objects, archives and "
     "headers need no compiler.",
     "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",

@@ -37,8 +37,7 @@ def emitted(names: Sequence[str]) -> tuple[Emit, ...]:
 def files(library: Library, emit: Sequence[Emit]) -> dict[str, bytes]:
     """The library's files by name; the same library gives the same bytes.
 
-    Raises SpecError (IG705) for names that C cannot tell apart, BuildError (IG706, IG707) when code generation or
-    linking fails.
+    Raises SpecError (IG705) for names that C cannot tell apart, BuildError (IG707) when linking fails.
     """
     name = library_name(library.name)
     check(library)

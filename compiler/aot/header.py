@@ -147,7 +147,7 @@ def _function(library: Library, function: Function, signature: Signature) -> str
         rows.append((f"const {library.name}_weights *weights", f"see {library.name}_bind"))
     if any(name in library.state for name in signature.captured):
         rows.append(("void *state", f"{library.name}_state_size() bytes, aligned to {ALIGNMENT}"))
-    size = f"{signature.symbol}_workspace_size()"
+    size = f"{signature.symbol}_workspace_size({', '.join(signature.workspace_sizes)})"
     rows.append(("void *workspace", f"{size} bytes, aligned to {ALIGNMENT}; NULL if that is 0"))
     rows.append(("const ingot_context *context", "NULL: serial"))
     widest = max(len(text) for text, _ in rows) + 2
@@ -157,4 +157,5 @@ def _function(library: Library, function: Function, signature: Signature) -> str
     )
     kernels = len(function.program.kernels)
     about = comment(f"{function.name}: {kernels} kernel{'s' * (kernels != 1)}.")
-    return f"{about}size_t {signature.symbol}_workspace_size(void);\nint32_t {signature.symbol}(\n{body}"
+    taken = ", ".join(f"int64_t {name}" for name in signature.workspace_sizes) or "void"
+    return f"{about}size_t {signature.symbol}_workspace_size({taken});\nint32_t {signature.symbol}(\n{body}"

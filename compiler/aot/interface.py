@@ -15,6 +15,7 @@ from typing import Literal
 
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.dims import Symbol
+from ingot.compiler.ir import Size
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import SpecError
 from ingot.runtime.program import Extent, Program, Slot
@@ -94,12 +95,14 @@ class Function:
     """One function of a library: a compiled program with the LLVM text that defines its entry.
 
     `captured` maps positions of program inputs to names of captured tensors; the other inputs are arguments.
+    `workspace` is in bytes and may depend on named sizes, whose ranges `symbols` tells.
     """
 
     name: str
     program: Program
     llvm: str
     captured: Mapping[int, str]
+    workspace: Size = 0
     symbols: tuple[Symbol, ...] = ()
 
     @cached_property
@@ -128,6 +131,7 @@ class Signature:
     symbol: str
     sizes: tuple[str, ...]
     parameters: tuple[Parameter, ...]
+    workspace_sizes: tuple[str, ...]  # what `symbol`_workspace_size takes: all sizes, or none
     buffers: tuple[Parameter | str, ...]
 
     @property
@@ -204,7 +208,8 @@ class Library:
             of_input[function.aliased[j]] if j in function.aliased else of_output[j]
             for j in range(len(program.outputs))
         ]
-        return Signature(self.symbol(function), sizes, parameters, tuple(buffers))
+        workspace_sizes = () if isinstance(function.workspace, int) else sizes
+        return Signature(self.symbol(function), sizes, parameters, workspace_sizes, tuple(buffers))
 
     @cached_property
     def exports(self) -> tuple[str, ...]:

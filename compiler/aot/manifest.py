@@ -69,6 +69,6 @@ def _function(function: Function, signature: Signature) -> dict[str, Any]:
         ],
         "buffers": [b if isinstance(b, str) else f"parameter {b.name}" for b in signature.buffers],
         "outputs": _slots(program.outputs),
-        "workspace_bytes": program.workspace_bytes,
+        "workspace_bytes": function.workspace if isinstance(function.workspace, int) else str(function.workspace),
         "kernels": list(program.kernels),
     }

@@ -11,6 +11,7 @@ from ingot.compiler.aot.interface import ALIGNMENT, FAILED, STATUS, Function, Li
 from ingot.compiler.aot.weights import WeightFile, llvm_bytes, state_image
 from ingot.compiler.codegen import llvm
 from ingot.compiler.codegen.llvm import Module, Reg
+from ingot.compiler.codegen.sizes import Sizes
 
 POINTER_BYTES = 8
 
@@ -135,8 +136,16 @@ def _bind(library: Library, module: Module, beside: WeightFile) -> None:
 
 
 def _workspace_size(module: Module, function: Function, signature: Signature) -> None:
-    f = _export(module, f"{signature.symbol}_workspace_size", "i64", [])
-    f.finish(f.const("i64", function.program.workspace_bytes))
+    f = _export(module, f"{signature.symbol}_workspace_size", "i64", [("i64", n) for n in signature.workspace_sizes])
+    f.finish(_sizes(f, function, f.params)[1](function.workspace))
+
+
+def _sizes(f: llvm.Function, function: Function, given: Sequence[Reg]) -> tuple[Reg, Sizes]:
+    """The values of the named sizes in memory, and what computes with them."""
+    memory = f.alloca("i64", len(given), align=8) if given else f.const("ptr", 0)
+    for i, size in enumerate(given):
+        f.store(size, f.offset(memory, i, 8))
+    return memory, Sizes(f, function.program.dims, lambda: memory)
 
 
 def _size_conditions(f: llvm.Function, function: Function, sizes: Sequence[Reg]) -> list[Reg]:
@@ -155,7 +164,6 @@ def _size_conditions(f: llvm.Function, function: Function, sizes: Sequence[Reg])
 
 
 def _function(library: Library, module: Module, function: Function, signature: Signature) -> None:
-    program = function.program
     uses_state = any(name in library.state for name in signature.captured)
     uses_weights = library.weights == "beside" and bool(signature.captured)
     parameters = [("i64", name) for name in signature.sizes]
@@ -165,13 +173,16 @@ def _function(library: Library, module: Module, function: Function, signature: S
     given = {reg.name[1:]: reg for reg in f.params}
     sizes = [given[name] for name in signature.sizes]
     owned = [given[name] for name in ("weights", "state") if name in given]
-    workspace = [given["workspace"]] if program.workspace_bytes else []
+    dims, evaluate = _sizes(f, function, sizes)
+    workspace = given["workspace"]
+    needed = f.cmp("sgt", evaluate(function.workspace), f.const("i64", 0))
     checks = [
         ("E_SIZE", _size_conditions(f, function, sizes)),
-        ("E_POINTER", [_is_null(f, p) for p in (*(given[q.name] for q in signature.parameters), *owned, *workspace)]),
+        ("E_POINTER", [_is_null(f, p) for p in (*(given[q.name] for q in signature.parameters), *owned)]),
         ("E_ALIGNMENT", [_misaligned(f, given[n], ALIGNMENT) for n in ("state",) if n in given]),
     ]
-    checks[-1][1].extend(_misaligned(f, p, ALIGNMENT) for p in workspace)
+    checks[1][1].append(f.and_(needed, _is_null(f, workspace)))
+    checks[2][1].append(f.and_(needed, _misaligned(f, workspace, ALIGNMENT)))
 
     def located(name: str) -> Reg:
         """The address of a captured tensor."""
@@ -192,12 +203,9 @@ def _function(library: Library, module: Module, function: Function, signature: S
         buffers = f.alloca("ptr", max(len(pointers), 1), align=8)
         for i, pointer in enumerate(pointers):
             f.store(pointer, f.offset(buffers, i * POINTER_BYTES))
-        dims = f.alloca("i64", len(sizes), align=8) if sizes else f.const("ptr", 0)
-        for i, size in enumerate(sizes):
-            f.store(size, f.offset(dims, i * 8))
         entry = entry_name(library, function)
         module.declare(entry, f"declare i32 @{entry}(ptr, ptr, ptr, ptr)")
-        status = f.call("i32", entry, buffers, dims, given["workspace"], given["context"])
+        status = f.call("i32", entry, buffers, dims, workspace, given["context"])
         assert status is not None
         return status
 

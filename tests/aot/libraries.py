@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from ingot.compiler.aot import Captured, Function, Library
 from ingot.compiler.aot.interface import Weights
 from ingot.compiler.codegen import target
-from ingot.compiler.dims import Symbol
+from ingot.compiler.dims import Dim, Symbol
 from ingot.runtime import dtypes
 from ingot.runtime.program import Program, Slot
 
@@ -103,7 +104,7 @@ def program(name: str, inputs: list[Slot], outputs: list[Slot], **rest: Any) -> 
 def scale() -> Function:
     inputs = [slot("x", "b", 3), slot("weight", 3), slot("bias", 3)]
     made = program("scale", inputs, [slot("out", "b", 3)], dims=("b",), kernels=("scale",))
-    return Function("scale", made, SCALE, {1: "net.weight", 2: "net.bias"}, (Symbol("b", 1, 1000),))
+    return Function("scale", made, SCALE, {1: "net.weight", 2: "net.bias"}, 0, (Symbol("b", 1, 1000),))
 
 
 def step() -> Function:
@@ -112,10 +113,9 @@ def step() -> Function:
         [slot("size"), slot("weight", 3)],
         [slot("weight", 3), slot("sum")],
         aliases=((1, 0),),
-        workspace_bytes=16,
         kernels=("sum", "add"),
     )
-    return Function("step", made, STEP, {1: "net.weight"})
+    return Function("step", made, STEP, {1: "net.weight"}, 16)
 
 
 def captured() -> tuple[Captured, ...]:
@@ -127,3 +127,9 @@ def captured() -> tuple[Captured, ...]:
 
 def library(*functions: Function, weights: Weights = "inside", on: str = "x86-64-v2", name: str = "net") -> Library:
     return Library(name, target.named(on), functions or (scale(),), captured(), weights)
+
+
+def doubled() -> Function:
+    """As `scale`, with a workspace whose size depends on b."""
+    size = Dim("b", 1, 1000)
+    return replace(scale(), name="doubled", workspace=size * 8 + 64)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aot import toolchain
-from aot.libraries import BIAS, WEIGHT, captured, library, scale, step
+from aot.libraries import BIAS, WEIGHT, captured, doubled, library, scale, step
 from safetensors.numpy import load_file
 
 from ingot.compiler import aot
@@ -165,6 +165,24 @@ def test_weights_beside(tmp_path: Path) -> None:
     program = toolchain.compile_c(BESIDE, tmp_path / "run", tmp_path / "net.o", on=NATIVE)
     said = toolchain.run(["env", "-i", program, tmp_path / "net.safetensors"]).splitlines()
     assert said == ["-1", "0", "0", numbers(X[:1] * WEIGHT + BIAS), "-1 -3 -4", "-4"]
+
+
+def test_workspace_that_depends_on_a_size(tmp_path: Path) -> None:
+    toolchain.c_compiler(NATIVE)
+    aot.build(library(doubled(), on=NATIVE), tmp_path, ["obj", "header"])
+    assert "size_t net_doubled_workspace_size(int64_t b);" in (tmp_path / "net.h").read_text()
+    source = """
+#include "net.h"
+#include <stdio.h>
+int main(void) {
+    float x[3] = {1, 2, 3}, out[3];
+    printf("%d %d ", (int)net_doubled_workspace_size(1), (int)net_doubled_workspace_size(1000));
+    printf("%d\\n", (int)net_doubled(1, x, out, NULL, NULL));
+    return 0;
+}
+"""
+    program = toolchain.compile_c(source, tmp_path / "run", tmp_path / "net.o", on=NATIVE)
+    assert toolchain.run([program]) == "72 8064 -1\n"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from ingot.compiler.aot.interface import distinct, identifier
 from ingot.compiler.aot.output import write
 from ingot.runtime.errors import BuildError, OutputError, SpecError, UnknownNameError
 
-
 FOREIGN = "riscv64"
 
 
