@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from ingot.compiler.codegen.contract import emit_contract, tile_contract
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.entry import THREADS, emit_entry
-from ingot.compiler.codegen.llvm import Function, Module
+from ingot.compiler.codegen.llvm import Function, Module, spell_bytes
 from ingot.compiler.codegen.loops import emit_loops
 from ingot.compiler.codegen.object_code import assembly, object_code
 from ingot.compiler.codegen.sizes import Sizes, symbols
 from ingot.compiler.codegen.special import emit_special
 from ingot.compiler.codegen.target import Target, host
-from ingot.compiler.ir import Graph, TensorType, Value
+from ingot.compiler.ir import Graph, Size, TensorType, Value
 from ingot.compiler.kernel import Contract, Kernel, Special
 from ingot.compiler.kernel_text import kernel_key, print_kernel
 from ingot.compiler.lower import lower
@@ -136,37 +136,53 @@ def build(graph: Graph, fused: Graph, target: Target, name: str) -> tuple[Build,
     threads = target.cores if target.name == "host" else THREADS
     scratch = emit_entry(state.module, name, plan, state.emit, state.dims, threads)
     for value, number in state.constants.items():
-        data = "".join(f"\\{byte:02X}" for byte in value.attrs["data"])
-        state.module.constant(f"constant{number}", f'[{len(value.attrs["data"])} x i8] c"{data}", align 64')
+        state.module.constant(f"constant{number}", f"{spell_bytes(value.attrs['data'])}, align 64")
     return state, plan, scratch * threads
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A graph as LLVM IR, with the program that becomes of it: `program` is without object code. `workspace` is in
+    bytes and may depend on named sizes."""
+
+    llvm: str
+    program: Program
+    workspace: Size
 
 
 def compile(graph: Graph, *, target: Target | None = None, name: str = "main") -> Program:
     """Object code for the graph. Inputs and outputs are contiguous; `graph.aliases` are written in place."""
     target = target or host()
-    result = graph
-    for _, result, _ in run_passes(graph):
-        pass
+    made = translate(graph, target=target, name=name)
+    if not isinstance(made.workspace, int):
+        sizes = ", ".join(made.program.dims)
+        raise UnknownNameError("IG402", f"{name}: the sizes {sizes} must be known", fix="specialise the graph first")
+    with timeline.span("object code", "compile"):
+        code = object_code(made.llvm, target)
+    return replace(made.program, object_code=code, workspace_bytes=made.workspace)
+
+
+def translate(graph: Graph, *, target: Target, name: str) -> Translation:
+    """The graph as LLVM IR whose one external function is `name`; sizes may be named."""
+    *_, (_, result, _) = run_passes(graph)
     with timeline.span("codegen", "compile"):
         state, plan, scratch = build(graph, result, target, name)
-        code = object_code(state.module.text(), target)
+        text = state.module.text()
     names = tuple(e.name for _, e in state.names.values())
-    if not isinstance(plan.arena, int):
-        raise UnknownNameError("IG402", f"{name}: sizes {state.dims} must be known", fix="specialise the graph first")
-    return Program(
+    program = Program(
         name=name,
         entry=name,
-        object_code=code,
+        object_code=b"",
         triple=target.triple,
         inputs=tuple(slot(v.type, str(v.attrs["name"])) for v in graph.inputs),
         outputs=tuple(slot(v.type, f"out{i}") for i, v in enumerate(graph.outputs)),
         aliases=tuple((i, o) for o, i in graph.aliases),
-        workspace_bytes=plan.arena + scratch,
         dims=tuple(state.dims),
         kernels=names,
         cost=sum(e.cost for _, e in state.names.values()),
         metadata={"target": target.name},
     )
+    return Translation(text, program, plan.arena + scratch)
 
 
 def slot(type: TensorType, name: str) -> Slot:

@@ -5,24 +5,10 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from ingot.compiler.aot.interface import Captured, Library
-
-
-@cache
-def _escapes() -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    """Row b: the three characters that spell byte b in an LLVM string."""
-    return np.frombuffer(b"".join(b"\\%02X" % b for b in range(256)), np.uint8).reshape(256, 3)
-
-
-def llvm_bytes(data: bytes) -> str:
-    """The bytes as an LLVM constant of type [n x i8]."""
-    if not any(data):
-        return f"[{len(data)} x i8] zeroinitializer"
-    return f'[{len(data)} x i8] c"{_escapes()[np.frombuffer(data, np.uint8)].tobytes().decode()}"'
 
 
 def state_image(library: Library) -> bytes:

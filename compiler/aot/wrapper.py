@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ingot.compiler.aot.interface import ALIGNMENT, FAILED, STATUS, Function, Library, Signature
-from ingot.compiler.aot.weights import WeightFile, llvm_bytes, state_image
+from ingot.compiler.aot.weights import WeightFile, state_image
 from ingot.compiler.codegen import llvm
-from ingot.compiler.codegen.llvm import Module, Reg
+from ingot.compiler.codegen.llvm import Module, Reg, spell_bytes
 from ingot.compiler.codegen.sizes import Sizes
 
 POINTER_BYTES = 8
@@ -54,11 +54,11 @@ def _error(library: Library, module: Module) -> None:
 
 
 def _string(module: Module, name: str, text: str) -> Reg:
-    return Reg(module.constant(name, llvm_bytes(text.encode() + b"\0")), "ptr")
+    return Reg(module.constant(name, spell_bytes(text.encode() + b"\0")), "ptr")
 
 
 def _blob(module: Module, name: str, data: bytes) -> Reg:
-    return Reg(module.constant(name, f"{llvm_bytes(data)}, align {ALIGNMENT}"), "ptr")
+    return Reg(module.constant(name, f"{spell_bytes(data)}, align {ALIGNMENT}"), "ptr")
 
 
 def _any(f: llvm.Function, conditions: Sequence[Reg]) -> Reg:

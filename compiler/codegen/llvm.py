@@ -7,9 +7,12 @@ exist (loop-invariant code motion), and arithmetic on two literals is folded.
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 BITS = {
     "i1": 1,
@@ -26,6 +29,7 @@ BITS = {
 }
 LLVM_NAME = {"f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double"}
 FLOATS = frozenset(("f16", "bf16", "f32", "f64"))
+HALVES = frozenset(("f16", "bf16"))  # masked accesses move these as i16: scalarised, they would call a library
 
 
 class Reg:
@@ -87,6 +91,19 @@ def spell(elt: str, value: int | float | bool) -> str:
     width = BITS[elt]
     wrapped = int(value) & ((1 << width) - 1)
     return str(wrapped - (1 << width) if wrapped >> (width - 1) else wrapped)
+
+
+@functools.cache
+def byte_escapes() -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """Row b: the three characters that spell byte b in a string."""
+    return np.frombuffer(b"".join(b"\\%02X" % b for b in range(256)), np.uint8).reshape(256, 3)
+
+
+def spell_bytes(data: bytes) -> str:
+    """A constant of type [n x i8], with its type."""
+    if not any(data):
+        return f"[{len(data)} x i8] zeroinitializer"
+    return f'[{len(data)} x i8] c"{byte_escapes()[np.frombuffer(data, np.uint8)].tobytes().decode()}"'
 
 
 class Module:
@@ -429,6 +446,8 @@ class Function:
 
         `pure` promises that nothing in the function writes there, so the load may be merged and hoisted.
         """
+        if elt in HALVES and mask is not None:
+            return self.bitcast(self.load(pointer, "i16", lanes, mask=mask, align=align, pure=pure), elt)
         step, wide = align or max(BITS[elt] // 8, 1), type_name(elt, lanes)
         if mask is None:
             return self.emit(f"load {wide}, {pointer}, align {step}", elt, lanes, (pointer,) if pure else None)
@@ -441,6 +460,8 @@ class Function:
 
     def store(self, value: Reg, pointer: Reg, *, mask: Reg | None = None, align: int = 0, stream: bool = False) -> None:
         """Lanes next to each other in memory. `stream` bypasses the caches and wants `align` of a whole vector."""
+        if value.elt in HALVES and mask is not None:
+            value = self.bitcast(value, "i16")
         step = align or max(BITS[value.elt] // 8, 1)
         if mask is None:
             hint = ", !nontemporal !0" if stream else ""
@@ -457,6 +478,8 @@ class Function:
         """One element from each lane's own address; lanes off in `mask` are not touched and read 0."""
         if pointers.lanes == 1:
             return self.load(pointers, elt, mask=mask, pure=pure)
+        if elt in HALVES:
+            return self.bitcast(self.gather(pointers, "i16", mask=mask, pure=pure), elt)
         lanes, step, wide = pointers.lanes, max(BITS[elt] // 8, 1), type_name(elt, pointers.lanes)
         full = f"llvm.masked.gather.{overload(elt, lanes)}.v{lanes}p0"
         self.module.declare(full, f"declare {wide} @{full}(<{lanes} x ptr>, i32, <{lanes} x i1>, {wide})")
@@ -469,6 +492,8 @@ class Function:
         if pointers.lanes == 1:
             self.store(value, pointers, mask=mask)
             return
+        if value.elt in HALVES:
+            value = self.bitcast(value, "i16")
         lanes, step = pointers.lanes, max(BITS[value.elt] // 8, 1)
         full = f"llvm.masked.scatter.{overload(value.elt, lanes)}.v{lanes}p0"
         self.module.declare(full, f"declare void @{full}({value.type}, <{lanes} x ptr>, i32, <{lanes} x i1>)")
