@@ -112,7 +112,7 @@ def dot_tilings(problem: Problem, target: Target) -> Iterator[Tiling]:
     lanes = target.lanes(problem.bits)
     panels = ceil_div(max(problem.n, 1), lanes)
     for parts in shares(panels, target.cores):
-        yield Tiling(1, lanes, problem.k, grid=(problem.m, parts), dot=True)
+        yield Tiling(1, lanes, problem.k, grid=(max(problem.m, 1), parts), dot=True)
 
 
 def shares(total: int, cores: int) -> set[int]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 
-from ingot.compiler.codegen.contract import emit_contract, tile_contract
+from ingot.compiler.codegen.contract import emit_contract
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function, Module, Reg
 from ingot.compiler.codegen.target import Target
-from ingot.compiler.dims import Dim, Quotient
+from ingot.compiler.dims import Quotient
 from ingot.compiler.ir import Size
-from ingot.compiler.kernel import Contract, Kernel
+from ingot.compiler.kernel import Apply, Contract, Expr, Index, Kernel, Let, Literal, Load, Name, Position, Store
 from ingot.runtime.objects import load
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -101,8 +102,118 @@ def random_chunks(rng: np.random.Generator, units: int, threads: int = 3) -> lis
     return [chunks[i] for i in rng.permutation(len(chunks))]
 
 
-def tiled(contract: Contract, target: Target) -> Contract:
-    return tile_contract(contract, target)
+# ---- the meaning, in float64
 
 
-__all__ = ["Array", "Compiled", "Dim", "random_chunks", "tiled"]
+def index_array(index: Index, grid: Mapping[str, Array], buffers: Sequence[Array], dims: Mapping[str, int]) -> Array:
+    at: Array = np.asarray(number(index.offset, dims))
+    for axis, stride in index.terms:
+        at = at + grid[axis] * number(stride, dims)
+    for expr, stride in index.computed:
+        at = at + evaluate(expr, grid, buffers, dims).astype(np.int64) * number(stride, dims)
+    return at
+
+
+def number(size: Size, dims: Mapping[str, int]) -> int:
+    return size if isinstance(size, int) else size.evaluate(dims)
+
+
+def evaluate(
+    expr: Expr,
+    grid: Mapping[str, Array],
+    buffers: Sequence[Array],
+    dims: Mapping[str, int],
+    names: Mapping[str, Array] | None = None,
+) -> Array:
+    """An expression on a grid of axes, floating point in float64."""
+    match expr:
+        case Literal(dtype, value):
+            return np.asarray(value, np.float64 if dtype.kind == "f" else dtype.numpy)
+        case Name(name):
+            return (names or {})[name]
+        case Position(index, _):
+            return index_array(index, grid, buffers, dims)
+        case Load(buffer, index, _, when):
+            at = index_array(index, grid, buffers, dims)
+            on = np.asarray(True) if when is None else evaluate(when, grid, buffers, dims, names)
+            at, on = np.broadcast_arrays(at, on)
+            out = np.zeros(at.shape, buffers[buffer].dtype)
+            out[on] = buffers[buffer][at[on]]
+            return out.astype(np.float64) if expr.dtype.kind == "f" else out
+        case Apply(op, args, dtype, attrs):
+            values = [evaluate(a, grid, buffers, dims, names) for a in args]
+            options = dict(attrs)
+            if op.name == "cast":
+                return values[0].astype(np.float64 if dtype.kind == "f" else dtype.numpy)
+            return np.asarray(op.eval(*np.broadcast_arrays(*values), **options))
+
+
+def reference(kernel: Kernel, buffers: Sequence[Array], dims: Mapping[str, int] | None = None) -> list[Array]:
+    """What the buffers hold afterwards; sums in float64 (integers wrap)."""
+    sizes = dims or {}
+    (contract,) = kernel.body
+    assert isinstance(contract, Contract)
+    parts = [contract.batch, contract.m, contract.n, contract.k]
+    axes = [(axis, number(extent, sizes)) for part in parts for axis, extent in part]
+    grid = {}
+    for i, (axis, extent) in enumerate(axes):
+        shape = [1] * len(axes)
+        shape[i] = extent
+        grid[axis] = np.arange(extent).reshape(shape)
+    counts = [math.prod(number(e, sizes) for _, e in part) for part in parts]
+    full = [e for _, e in axes]
+    spans = np.cumsum([0] + [len(p) for p in parts])
+
+    def operand(expr: Expr, present: tuple[int, ...]) -> Array:
+        wanted = [e if any(spans[p] <= i < spans[p + 1] for p in present) else 1 for i, e in enumerate(full)]
+        value = np.broadcast_to(evaluate(expr, grid, buffers, sizes), wanted)
+        if contract.dtype.kind in "iu":
+            value = value.astype(contract.dtype.numpy)
+        return value.reshape([counts[p] for p in present])
+
+    a, b = operand(contract.a, (0, 1, 3)), operand(contract.b, (0, 2, 3))
+    sums = np.matmul(a, b.swapaxes(1, 2)).reshape(list(full[: spans[3]]) + [1] * len(contract.k))
+    outputs = [buffer.copy() for buffer in buffers]
+    names = {contract.name: sums}
+    for stmt in contract.epilogue:
+        match stmt:
+            case Let(name, expr):
+                names[name] = evaluate(expr, grid, buffers, sizes, names)
+            case Store(buffer, index, expr, when):
+                value = evaluate(expr, grid, buffers, sizes, names)
+                at, value = np.broadcast_arrays(index_array(index, grid, buffers, sizes), value)
+                on = np.broadcast_to(
+                    np.asarray(True) if when is None else evaluate(when, grid, buffers, sizes, names), at.shape
+                )
+                outputs[buffer][at[on]] = value[on].astype(outputs[buffer].dtype)
+            case _:
+                raise AssertionError(stmt)
+    return outputs
+
+
+def check(
+    kernel: Kernel,
+    target: Target,
+    buffers: Sequence[Array],
+    rng: np.random.Generator,
+    *,
+    dims: dict[str, int] | None = None,
+    tolerance: float = 1e-5,
+    compiled: Compiled | None = None,
+) -> Compiled:
+    """Compile, run in random chunks, compare every buffer with the reference: what is not stored to must not change."""
+    expected = reference(kernel, buffers, dims)
+    compiled = compiled or Compiled(kernel, target, dims)
+    compiled.dims = dims or {}
+    actual = [buffer.copy() for buffer in buffers]
+    compiled(actual, random_chunks(rng, compiled.units))
+    for i, (want, got) in enumerate(zip(expected, actual, strict=True)):
+        if want.dtype.kind in "iub":
+            np.testing.assert_array_equal(got, want, err_msg=f"buffer {i}")
+        else:
+            wide, narrow = want.astype(np.float64), got.astype(np.float64)
+            np.testing.assert_allclose(narrow, wide, rtol=tolerance, atol=tolerance, err_msg=f"buffer {i}")
+    return compiled
+
+
+__all__ = ["Array", "Compiled", "check", "random_chunks", "reference"]

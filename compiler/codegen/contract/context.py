@@ -167,8 +167,15 @@ class Context:
             return f.vector("i1", [i < on for i in range(self.lanes)]) if self.lanes > 1 else f.const("i1", on > 0)
         return f.cmp("slt", f.iota("i64", self.lanes), on)
 
-    def run_epilogue(self, f: Function, at: Expressions) -> None:
-        """The statements, at the place that `at` stands for, which already names the accumulator."""
+    def run_epilogue(
+        self, f: Function, pointers: Sequence[Reg], env: Mapping[str, Reg], value: Reg, mask: Reg | None
+    ) -> None:
+        """The statements for one vector of sums; `env` has the axes of its first lane."""
+        axis, lanes = (self.plan.n[-1][0], self.lanes) if self.plan.n else (None, 1)
+        if axis is None:  # a single column: the other lanes are nothing
+            value, mask = (f.extract(value, 0) if value.lanes > 1 else value), None
+        names = {self.contract.name: value}
+        at = self.expressions(f, pointers, env, axis=axis, lanes=lanes, mask=mask, names=names)
         for stmt in self.contract.epilogue:
             match stmt:
                 case Let(name, expr):

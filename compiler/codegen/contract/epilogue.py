@@ -18,7 +18,6 @@ def define(context: Context, name: str, vectors: int) -> None:
     f = context.function(name, [("ptr", "sums"), ("i64", "m"), ("i64", "n"), ("i64", "rows"), ("i64", "columns")])
     sums, m, n, rows, columns = f.params[1:6]
     ints, pointers, outer = context.integers(f), context.pointers(f), context.outer_env(f)
-    axis = plan.n[-1][0] if plan.n else None
     vector = context.width * lanes
 
     def row(i: Reg, _: list[Reg]) -> list[Reg]:
@@ -28,9 +27,7 @@ def define(context: Context, name: str, vectors: int) -> None:
         def columns_at(j: Reg, mask: Reg | None) -> None:
             value = f.load(f.offset(start, j, context.width), context.elt, lanes)
             env = outer | m_env | ints.spread(plan.n, True, ints.add(n, j))
-            names = {context.contract.name: value}
-            place = context.expressions(f, pointers, env, axis=axis, lanes=lanes, mask=mask, names=names)
-            context.run_epilogue(f, place)
+            context.run_epilogue(f, pointers, env, value, mask)
 
         def whole(j: Reg, _: list[Reg]) -> list[Reg]:
             columns_at(j, None)

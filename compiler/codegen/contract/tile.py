@@ -214,21 +214,10 @@ class TileEmitter:
         context, lanes = self.context, self.context.lanes
         plan, ints, pointers = context.plan, context.integers(f), context.pointers(f)
         m0, n0 = (at["column"], at["row"]) if context.tiling.transposed else (at["row"], at["column"])
-        outer = context.outer_env(f)
-        axis = plan.n[-1][0] if plan.n else None
-        rest = columns % lanes
+        outer, rest = context.outer_env(f), columns % lanes
         for i, row in enumerate(per_row):
             m_env = ints.spread(plan.m, True, ints.add(m0, i))
             for j, value in enumerate(row):
                 n_env = ints.spread(plan.n, True, ints.add(n0, j * lanes))
                 mask = context.first_lanes(f, rest) if rest and j == len(row) - 1 else None
-                place = context.expressions(
-                    f,
-                    pointers,
-                    outer | m_env | n_env,
-                    axis=axis,
-                    lanes=lanes,
-                    mask=mask,
-                    names={context.contract.name: value},
-                )
-                context.run_epilogue(f, place)
+                context.run_epilogue(f, pointers, outer | m_env | n_env, value, mask)
