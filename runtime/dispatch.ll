@@ -2,12 +2,16 @@
 
 ; dispatch_native.py lays these out.
 %Table = type {
-  ptr,   ; 0 array of specialisations, first to try first
-  i64,   ; 1 how many
+  ptr,   ; 0 chain
+  ptr,   ; 1 slow path, a callable
+  ptr    ; 2 callable(name of the program, status) that raises
+}
+; The specialisations, first to try first; replaced as a whole by one store.
+%Chain = type {
+  i64,   ; 0 how many
+  i64,   ; 1 words of scratch memory that the largest of them needs
   ptr,   ; 2 object that keeps them alive
-  ptr,   ; 3 slow path, a callable
-  ptr,   ; 4 callable(name of the program, status) that raises
-  i64    ; 5 words of scratch memory that the largest of them needs
+  [0 x ptr]
 }
 %Spec = type {
   i64,   ; 0 positional arguments
@@ -403,7 +407,7 @@ ask:
   store ptr %name, ptr %arguments
   %second = getelementptr ptr, ptr %arguments, i64 1
   store ptr %status_object, ptr %second
-  %handler_cell = getelementptr %Table, ptr %table, i64 0, i32 4
+  %handler_cell = getelementptr %Table, ptr %table, i64 0, i32 2
   %handler = load ptr, ptr %handler_cell
   %result = call ptr @PyObject_Vectorcall(ptr %handler, ptr %arguments, i64 2, ptr null)
   call void @Py_DecRef(ptr %status_object)
@@ -554,18 +558,16 @@ end:
   ret ptr %result
 }
 
-define internal ptr @try_all(ptr %table, ptr %args, i64 %nargs, ptr %scratch) {
+define internal ptr @try_all(ptr %table, ptr %chain, ptr %args, i64 %nargs, ptr %scratch) {
 entry:
-  %specs = load ptr, ptr %table
-  %count_cell = getelementptr %Table, ptr %table, i64 0, i32 1
-  %count = load i64, ptr %count_cell
+  %count = load i64, ptr %chain
   br label %next
 next:
   %i = phi i64 [ 0, %entry ], [ %i1, %again ]
   %done = icmp eq i64 %i, %count
   br i1 %done, label %none, label %one
 one:
-  %cell = getelementptr ptr, ptr %specs, i64 %i
+  %cell = getelementptr %Chain, ptr %chain, i64 0, i32 3, i64 %i
   %spec = load ptr, ptr %cell
   %result = call ptr @attempt(ptr %table, ptr %spec, ptr %args, i64 %nargs, ptr %scratch)
   %missed = icmp eq ptr %result, @miss
@@ -592,20 +594,21 @@ taken_down:
   ret ptr null
 open:
   %table = call ptr @PyLong_AsVoidPtr(ptr %table_object)
-  %owner_cell = getelementptr %Table, ptr %table, i64 0, i32 2
-  %owner = load ptr, ptr %owner_cell
+  %chain = load ptr, ptr %table
   %no_names = icmp eq ptr %names, null
   br i1 %no_names, label %scratch, label %slow
 scratch:
   ; Whatever Python code runs in between, these specialisations stay.
+  %owner_cell = getelementptr %Chain, ptr %chain, i64 0, i32 2
+  %owner = load ptr, ptr %owner_cell
   call void @Py_IncRef(ptr %owner)
-  %words_cell = getelementptr %Table, ptr %table, i64 0, i32 5
+  %words_cell = getelementptr %Chain, ptr %chain, i64 0, i32 1
   %words = load i64, ptr %words_cell
   %small = icmp ule i64 %words, 512
   br i1 %small, label %on_stack, label %on_heap
 on_stack:
   %stack = alloca i64, i64 %words, align 16
-  %result1 = call ptr @try_all(ptr %table, ptr %args, i64 %nargs, ptr %stack)
+  %result1 = call ptr @try_all(ptr %table, ptr %chain, ptr %args, i64 %nargs, ptr %stack)
   br label %tried
 on_heap:
   %nbytes = shl i64 %words, 3
@@ -616,7 +619,7 @@ no_memory:
   call void @raise_exhausted(i64 %nbytes)
   br label %tried
 with_heap:
-  %result2 = call ptr @try_all(ptr %table, ptr %args, i64 %nargs, ptr %heap)
+  %result2 = call ptr @try_all(ptr %table, ptr %chain, ptr %args, i64 %nargs, ptr %heap)
   call void @block_free(ptr %heap)
   br label %tried
 tried:
@@ -628,8 +631,26 @@ end:
   ret ptr %result
 slow:
   call void @count_call(i64 1)
-  %slow_cell = getelementptr %Table, ptr %table, i64 0, i32 3
+  %slow_cell = getelementptr %Table, ptr %table, i64 0, i32 1
   %callable = load ptr, ptr %slow_cell
   %answer = call ptr @PyObject_Vectorcall(ptr %callable, ptr %args, i64 %nargs, ptr %names)
   ret ptr %answer
+}
+
+; The entry of the start-up self-test: output = tensor + scalar, one double each, and a second output of half of it.
+define i32 @self_test_entry(ptr %bufs, ptr %dims, ptr %workspace, ptr %context) {
+  %left_cell = load ptr, ptr %bufs
+  %left = load double, ptr %left_cell
+  %right_place = getelementptr ptr, ptr %bufs, i64 1
+  %right_cell = load ptr, ptr %right_place
+  %right = load double, ptr %right_cell
+  %sum = fadd double %left, %right
+  %sum_place = getelementptr ptr, ptr %bufs, i64 2
+  %sum_cell = load ptr, ptr %sum_place
+  store double %sum, ptr %sum_cell
+  %half = fmul double %sum, 5.0e-1
+  %half_place = getelementptr ptr, ptr %bufs, i64 3
+  %half_cell = load ptr, ptr %half_place
+  store double %half, ptr %half_cell
+  ret i32 0
 }

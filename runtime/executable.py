@@ -22,17 +22,27 @@ class Executable:
     Raises BuildError (IG502) when the object cannot be loaded or lacks the entry symbol.
     """
 
-    __slots__ = ("__weakref__", "address", "entry", "loaded", "program", "releases_gil")
+    __slots__ = ("__weakref__", "address", "entry", "keeper", "program", "releases_gil")
 
     def __init__(self, program: Program) -> None:
         loaded = objects.load(program.object_code, exports=(program.entry,))
         if program.entry not in loaded.symbols:
             raise BuildError("IG502", f"the object code of {program.name!r} defines no symbol {program.entry!r}")
+        self._set(program, loaded.symbols[program.entry], loaded)
+
+    @classmethod
+    def at(cls, program: Program, address: int, keeper: object = None) -> "Executable":
+        """A program whose entry is in memory already, at `address`; `keeper` keeps it there."""
+        executable = cls.__new__(cls)
+        executable._set(program, address, keeper)
+        return executable
+
+    def _set(self, program: Program, address: int, keeper: object) -> None:
         self.program = program
-        self.loaded = loaded
-        self.address = loaded.symbols[program.entry]
+        self.keeper = keeper
+        self.address = address
         self.releases_gil = program.cost > RELEASE_GIL_NS
-        self.entry = (_UNLOCKED if self.releases_gil else _LOCKED)(self.address)
+        self.entry = (_UNLOCKED if self.releases_gil else _LOCKED)(address)
 
     def call(self, pointers: Sequence[int], dims: Sequence[int] = ()) -> None:
         """Run the entry on one pointer per input and output, in the program's order.

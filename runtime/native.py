@@ -58,6 +58,13 @@ class NativeRuntime:
 
 # Code and objects that native code refers to; nothing ever leaves.
 _immortal: list[object] = []
+
+
+def keep(*values: object) -> None:
+    """Let objects live as long as the process."""
+    _immortal.append(values)
+
+
 _lock = threading.Lock()
 _runtime: NativeRuntime | None = None
 _failed = False

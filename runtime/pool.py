@@ -9,9 +9,11 @@ import mmap
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from ingot.runtime.errors import BuildError
+from ingot.runtime.native import NativeRuntime
 
 ALIGNMENT = 64
 # Blocks of this size and above ask for huge pages (fault cost 1.75 ms instead of 16 ms per 40 MB).
@@ -41,8 +43,9 @@ def default_limit() -> int:
 class Pool(Protocol):
     """What an allocator offers; a block lives as long as its owner object."""
 
-    def allocate(self, nbytes: int) -> tuple[int, object]:
-        """(address, owner) of a block of at least `nbytes`. Raises BuildError (IG504)."""
+    @property
+    def allocate(self) -> Callable[[int], tuple[int, object]]:
+        """nbytes -> (address, owner) of a block of at least `nbytes`. Raises BuildError (IG504)."""
 
     def empty_cache(self) -> int:
         """Return the cached blocks to the system; the number of bytes returned."""
@@ -159,7 +162,51 @@ def out_of_memory(nbytes: int) -> BuildError:
     )
 
 
-_pool: Pool = PythonPool()
+def raise_out_of_memory(nbytes: int) -> None:
+    """Raise the error for a request that the system refuses; native code calls this."""
+    raise out_of_memory(nbytes)
+
+
+class NativePool:
+    """The allocator of allocator.ll, which the native call path uses too; `allocate` is the built-in function."""
+
+    def __init__(
+        self, runtime: NativeRuntime, allocate: Callable[[int], tuple[int, object]], before: PythonPool
+    ) -> None:
+        self.runtime = runtime
+        self.allocate = allocate
+        self.before = before
+        self.empty: Callable[[], int] = ctypes.PYFUNCTYPE(ctypes.c_int64)(runtime.address["pool_empty"])
+        self.set_limit(before.limit)
+        # Blocks made so far stay with their pool, which keeps nothing from here on.
+        before.set_limit(0)
+
+    def empty_cache(self) -> int:
+        """Return the cached blocks to the system; the number of bytes returned."""
+        return self.empty() + self.before.empty_cache()
+
+    def set_limit(self, nbytes: int) -> None:
+        """Bytes that may stay cached."""
+        self.runtime.set_word("pool_counts", nbytes, 4)
+        if self.runtime.word("pool_counts", 3) > nbytes:
+            self.empty()
+
+    def stats(self) -> dict[str, int]:
+        """Byte and call counts; see `stats`."""
+        names = ("allocations", "system_allocations", "allocated", "cached")
+        counts = self.before.stats()
+        return {name: counts[name] + self.runtime.word("pool_counts", index) for index, name in enumerate(names)}
+
+
+_python_pool = PythonPool()
+_pool: Pool = _python_pool
+
+
+def attach(runtime: NativeRuntime, allocate: Callable[[int], tuple[int, object]]) -> None:
+    """Serve all requests natively from here on."""
+    global _pool
+    if _pool is _python_pool:
+        _pool = NativePool(runtime, allocate, _python_pool)
 
 
 def allocate(nbytes: int) -> tuple[int, object]:

@@ -1,5 +1,6 @@
 """Storage: bytes that tensors share, on a recycled block or on a NumPy array."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,7 @@ class Storage:
     @staticmethod
     def allocate(nbytes: int) -> "Storage":
         """Uninitialised recycled memory. Raises BuildError (IG504) when the system has none."""
-        address, owner = pool.allocate(nbytes)
-        return Storage(address, nbytes, owner)
+        return _allocate(nbytes)
 
     @staticmethod
     def from_numpy(array: np.ndarray[Any, Any]) -> "Storage":
@@ -94,3 +94,17 @@ class _Bytes:
             "data": (storage.ptr, False),
             "version": 3,
         }
+
+
+def _allocate_in_python(nbytes: int) -> Storage:
+    address, owner = pool.allocate(nbytes)
+    return Storage(address, nbytes, owner)
+
+
+_allocate: Callable[[int], Storage] = _allocate_in_python
+
+
+def attach(allocate: Callable[[int], Storage]) -> None:
+    """Make storages natively from here on."""
+    global _allocate
+    _allocate = allocate

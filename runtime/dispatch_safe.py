@@ -1,0 +1,334 @@
+"""The safe call path: the same specialisations as Python functions, for processes without the native one.
+
+Each specialisation becomes one Python function, written out as straight-line source, because walking data structures
+at each call costs several times as much.
+"""
+
+import ctypes
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from ingot.runtime import pool, threads
+from ingot.runtime.executable import raise_status
+from ingot.runtime.specialise import (
+    FINISH,
+    NONE,
+    SINGLE,
+    AnyGuard,
+    DictGuard,
+    EqualGuard,
+    Guard,
+    HostItem,
+    IdentityGuard,
+    ListGuard,
+    Output,
+    PredicateGuard,
+    ScalarGuard,
+    Specialisation,
+    TensorClass,
+    TensorGuard,
+    TupleGuard,
+    Write,
+)
+
+# What a specialisation's function returns when its guards fail.
+MISS = object()
+
+# program_calls, misses, python_callbacks
+counts = [0, 0, 0]
+epoch = [0]
+
+
+def same(value: Any, expected: Any) -> bool:
+    """The same object, or the same type and equal; bit for bit for floats and complex numbers."""
+    if value is expected:
+        return True
+    if type(value) is not type(expected):
+        return False
+    if type(expected) is float:
+        return struct.pack("<d", value) == struct.pack("<d", expected)
+    if type(expected) is complex:
+        return struct.pack("<dd", value.real, value.imag) == struct.pack("<dd", expected.real, expected.imag)
+    try:
+        return bool(value == expected)
+    except Exception:
+        return False
+
+
+def accepts(predicate: Callable[[Any], object], value: Any) -> bool:
+    """Whether a predicate is true for a value."""
+    counts[2] += 1
+    try:
+        return bool(predicate(value))
+    except Exception:
+        return False
+
+
+def number(value: Any) -> float | None:
+    """A float or int as float; None for anything else and for ints beyond the range of float."""
+    if type(value) is float:
+        return value
+    if type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    return None
+
+
+def item(mapping: dict[Any, Any], key: object) -> float | None:
+    """The number mapping[key], or None."""
+    try:
+        return number(dict.get(mapping, key))
+    except Exception:
+        return None
+
+
+def attribute(owner: object, name: str) -> float | None:
+    """The number owner.name, or None."""
+    try:
+        return number(getattr(owner, name))
+    except Exception:
+        return None
+
+
+class _Source:
+    """Python source under construction, with the objects it refers to as globals."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.indent = "        "
+        self.names: dict[str, object] = {}
+        self.locals = 0
+
+    def add(self, line: str) -> None:
+        """Write one statement."""
+        self.lines.append(self.indent + line)
+
+    def name(self, value: object) -> str:
+        """A global name for an object."""
+        name = f"c{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def local(self) -> str:
+        """A new local name."""
+        self.locals += 1
+        return f"v{self.locals}"
+
+    def require(self, condition: str) -> None:
+        """Write a guard."""
+        self.add(f"if not ({condition}): return MISS")
+
+
+class SafeSpecialisation:
+    """One specialisation as a Python function: `run(args)` gives its result or MISS."""
+
+    def __init__(self, specialisation: Specialisation, tensor_class: TensorClass) -> None:
+        self.specialisation = specialisation
+        self.tensor_class = tensor_class
+        self.source = _Source()
+        self.cells: list[str] = []
+        program = specialisation.executable.program
+        self.buffers = ["0"] * (len(program.inputs) + len(program.outputs))
+        self._write_guards()
+        guards = self.source.lines
+        self.source.lines, self.source.indent = [], "    "
+        self._write_run()
+        # A tensor with an unset slot is a miss like any other.
+        head = ["def run(args):", "    try:", *guards, "    except AttributeError:", "        return MISS"]
+        text = "\n".join([*head, *self.source.lines, ""])
+        names: dict[str, Any] = {**self.source.names, **_RUNTIME}
+        exec(compile(text, f"<safe call of {specialisation.name}>", "exec"), names)
+        self.run: Callable[[tuple[Any, ...]], Any] = names["run"]
+
+    def _write_guards(self) -> None:
+        spec, source = self.specialisation, self.source
+        source.require(f"len(args) == {len(spec.arguments)} and {source.name(spec)}._epoch == epoch[0]")
+        for position, guard in enumerate(spec.arguments):
+            value = source.local()
+            source.add(f"{value} = args[{position}]")
+            self._guard(guard, value)
+        for row in spec.captures:
+            self._read(source.name(row.tensor), row.layout, row.buffer)
+        for host in spec.hosts:
+            value = source.local()
+            if isinstance(host, HostItem):
+                source.add(f"{value} = item({source.name(host.mapping)}, {source.name(host.key)})")
+            else:
+                source.add(f"{value} = attribute({source.name(host.owner)}, {host.name!r})")
+            source.require(f"{value} is not None")
+            self._cell(value, host.buffer)
+
+    def _guard(self, guard: Guard, value: str) -> None:
+        source = self.source
+        match guard:
+            case TensorGuard(kind, layout, buffer, slots):
+                source.require(f"type({value}) is {source.name(kind)}")
+                self._read(value, layout, buffer)
+                for name, expected in slots:
+                    source.require(f"{value}.{name} is {source.name(expected)}")
+            case TupleGuard(items) | ListGuard(items):
+                container = "tuple" if isinstance(guard, TupleGuard) else "list"
+                source.require(f"type({value}) is {container} and len({value}) == {len(items)}")
+                self._guard_all(items, f"tuple({value})")
+            case DictGuard(pairs):
+                source.require(f"type({value}) is dict and len({value}) == {len(pairs)}")
+                keys = source.name(tuple(key for key, _ in pairs))
+                source.require(f"all(map(same, {value}, {keys}))")
+                self._guard_all(tuple(inner for _, inner in pairs), f"tuple({value}.values())")
+            case IdentityGuard(expected):
+                source.require(f"{value} is {source.name(expected)}")
+            case EqualGuard(expected):
+                source.require(f"same({value}, {source.name(expected)})")
+            case ScalarGuard(buffer):
+                source.require(f"type({value}) is float")
+                self._cell(value, buffer)
+            case AnyGuard():
+                pass
+            case PredicateGuard(function):
+                source.require(f"accepts({source.name(function)}, {value})")
+
+    def _guard_all(self, items: tuple[Guard, ...], sequence: str) -> None:
+        values = [self.source.local() for _ in items]
+        if values:
+            # Unpacked once: a later comparison may run code that changes the container.
+            held = self.source.local()
+            self.source.add(f"{held} = {sequence}")
+            self.source.require(f"len({held}) == {len(items)}")
+            self.source.add(f"{', '.join(values)}, = {held}")
+        for value, inner in zip(values, items, strict=True):
+            self._guard(inner, value)
+
+    def _read(self, tensor: str, layout: Any, buffer: int | None) -> None:
+        """Check a tensor's layout, hold its storage in a local and note its address."""
+        source, kinds = self.source, self.tensor_class
+        storage, address = source.local(), source.local()
+        source.require(f"{tensor}.{kinds.layout_slot} is {source.name(layout)}")
+        source.add(f"{storage} = {tensor}.{kinds.storage_slot}")
+        source.require(f"type({storage}) is {source.name(kinds.storage_type)}")
+        source.add(f"{address} = {storage}.ptr")
+        source.require(f"type({address}) is int")
+        if buffer is not None:
+            source.add(f"{address} += {tensor}.{kinds.offset_slot} * {layout.itemsize}")
+            self.buffers[buffer] = address
+
+    def _cell(self, value: str, buffer: int) -> None:
+        # Scalars are packed behind the buffers, in the same scratch memory.
+        self.buffers[buffer] = f"scratch[1] + {8 * (len(self.buffers) + len(self.cells))}"
+        self.cells.append(value)
+
+    def _write_run(self) -> None:
+        spec, source, program = self.specialisation, self.source, self.specialisation.executable.program
+        first_output = len(program.inputs)
+        for i, j in program.aliases:
+            self.buffers[first_output + j] = self.buffers[i]
+        for row in spec.writes:
+            source.add(f"{source.name(row.owner)}.{row.slot} = None")
+        rows: list[Write | Output] = [*spec.writes, *spec.outputs]
+        made = [self._fresh(row.layout, first_output + row.output) for row in rows]
+        packer = struct.Struct(f"{len(self.buffers)}Q{len(self.cells)}d")
+        scratches: list[tuple[Any, int]] = []
+        source.add(
+            f"scratch = {source.name(scratches)}.pop() if {source.name(scratches)} else new_scratch({packer.size})"
+        )
+        values = ", ".join([*self.buffers, *self.cells])
+        source.add(f"{source.name(packer.pack_into)}(scratch[0], 0{', ' if values else ''}{values})")
+        dims = (ctypes.c_int64 * len(spec.dims))(*spec.dims)
+        source.name(dims)
+        workspace = "0"
+        if program.workspace_bytes:
+            workspace = "workspace"
+            source.add(f"workspace, workspace_owner = allocate({program.workspace_bytes})")
+        place = ctypes.addressof(dims) if spec.dims else 0
+        entry = source.name(spec.executable.entry)
+        source.add(f"status = {entry}(scratch[1], {place}, {workspace}, context())")
+        if program.workspace_bytes:
+            source.add("del workspace_owner")
+        source.add(f"{source.name(scratches)}.append(scratch)")
+        source.add("counts[0] += 1")
+        source.add(f"{source.name(spec)}._calls += 1")
+        source.add(f"if status: raise_status({spec.name!r}, status)")
+        for row, tensor in zip(spec.writes, made, strict=False):
+            source.add(f"{source.name(row.owner)}.{row.slot} = {tensor}")
+        self._write_result(made[len(spec.writes) :])
+
+    def _fresh(self, layout: Any, buffer: int) -> str:
+        """Write out the construction of a fresh tensor; its name."""
+        source, kinds = self.source, self.tensor_class
+        address, owner, storage, tensor = (source.local() for _ in range(4))
+        source.add(f"{address}, {owner} = allocate({layout.nbytes})")
+        source.add(f"{storage} = {source.name(kinds.storage_type)}({address}, {layout.nbytes}, {owner})")
+        # Only the storage may keep the block: it must return to the pool with it.
+        source.add(f"del {owner}")
+        fresh = source.name(kinds.types[0])
+        source.add(f"{tensor} = new({fresh})")
+        source.add(f"{tensor}.{kinds.layout_slot} = {source.name(layout)}")
+        source.add(f"{tensor}.{kinds.storage_slot} = {storage}")
+        source.add(f"{tensor}.{kinds.offset_slot} = 0")
+        for name, value in kinds.defaults.items():
+            source.add(f"{tensor}.{name} = {source.name(value)}")
+        self.buffers[buffer] = address
+        return tensor
+
+    def _write_result(self, outputs: list[str]) -> None:
+        spec, source = self.specialisation, self.source
+        everything = "(" + "".join(f"{tensor}, " for tensor in outputs) + ")"
+        if spec.result_kind == NONE:
+            source.add("return None")
+        elif spec.result_kind == SINGLE:
+            source.add(f"return {outputs[0]}")
+        elif spec.result_kind == FINISH:
+            source.add("counts[2] += 1")
+            source.add(f"return {source.name(spec.finish)}({everything})")
+        else:
+            source.add(f"return {everything}")
+
+
+def _new_scratch(nbytes: int) -> tuple[Any, int]:
+    memory = ctypes.create_string_buffer(nbytes)
+    return memory, ctypes.addressof(memory)
+
+
+_RUNTIME: dict[str, object] = {
+    "MISS": MISS,
+    "accepts": accepts,
+    "allocate": pool.allocate,
+    "attribute": attribute,
+    "context": threads.context,
+    "counts": counts,
+    "epoch": epoch,
+    "item": item,
+    "new": object.__new__,
+    "new_scratch": _new_scratch,
+    "raise_status": raise_status,
+    "same": same,
+}
+
+
+class SafeTable:
+    """The specialisations of one function, tried in order. `before_call`, if any, is told of every call."""
+
+    __slots__ = ("before_call", "chain", "slow")
+
+    def __init__(self, slow: Callable[..., Any], before_call: Callable[[], None] | None) -> None:
+        self.slow = slow
+        self.before_call = before_call
+        self.chain: tuple[SafeSpecialisation, ...] = ()
+
+    def function(self) -> Callable[..., Any]:
+        """The function that calls through this table."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self.before_call is not None:
+                self.before_call()
+            if not kwargs:
+                for candidate in self.chain:
+                    result = candidate.run(args)
+                    if result is not MISS:
+                        return result
+            counts[1] += 1
+            return self.slow(*args, **kwargs)
+
+        return call
