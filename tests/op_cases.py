@@ -129,5 +129,5 @@ def close(actual: Array, expected: Array, *, relative: float, absolute: float, w
     if actual.dtype.kind in "biu":
         np.testing.assert_array_equal(actual, expected, err_msg=str(what))
         return
-    wide = (a.astype(np.float64) for a in (actual, expected))
-    np.testing.assert_allclose(*wide, rtol=relative, atol=absolute, err_msg=str(what))
+    wide = actual.astype(np.float64), expected.astype(np.float64)
+    np.testing.assert_allclose(wide[0], wide[1], rtol=relative, atol=absolute, err_msg=str(what))

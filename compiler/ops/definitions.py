@@ -85,8 +85,8 @@ def convert(x: Array, dtype: np.dtype[Any]) -> Array:
 
     To bool: x != 0 (NaN is True). Integers wrap. Floats to integers truncate; NaN and values out of range give the
     smallest int64 (for int64) or int32 (for int32), of which narrower types (int8, int16, uint8) take the low bits;
-    uint32 and uint64 convert x - 2^(bits - 1) from 2^(bits - 1) on and add it back. That is what x86 instructions and
-    PyTorch's CPU kernels give. Half types are reached through float32, as in PyTorch.
+    uint32 takes the low bits of the int64 result; uint64 from 2^63 on converts x - 2^63 and adds it back. That is
+    what x86 compilers make of C, and so PyTorch's CPU kernels. Half types are reached through float32, as in PyTorch.
     """
     if x.dtype == dtype:
         return x
@@ -101,14 +101,12 @@ def convert(x: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def _float_to_int(x: Array, dtype: np.dtype[Any]) -> Array:
-    bits = 8 * dtype.itemsize
-    signed = np.dtype(np.int64 if bits == 64 else np.int32)
-    if dtype.kind == "i" or bits < 32:
-        return _truncated(x, signed).astype(dtype)
-    half = 2.0 ** (bits - 1)
-    above = x >= half
-    low = _truncated(np.where(above, x - half, x), signed).astype(dtype)
-    return np.where(above, low ^ dtype.type(1 << (bits - 1)), low)
+    if dtype == np.uint64:
+        above = x >= 2.0**63
+        low = _truncated(np.where(above, x - 2.0**63, x), np.dtype(np.int64)).view(np.uint64)
+        return np.where(above, low ^ np.uint64(1 << 63), low)
+    wide = np.dtype(np.int64 if dtype in (np.int64, np.uint32) else np.int32)
+    return _truncated(x, wide).astype(dtype)
 
 
 def _truncated(x: Array, dtype: np.dtype[Any]) -> Array:

@@ -47,19 +47,6 @@ COMMUTATIVE = frozenset({"commutative"})
 # ---- arithmetic
 
 
-def _sign(s: Any, t: DType, x: Any) -> Any:
-    sign = s.sign(t, x)
-    return s.select(s.isnan(x), s.const(t, 0), sign) if t.is_floating_point else sign
-
-
-def _remainder(s: Any, t: DType, a: Any, b: Any) -> Any:
-    if not t.is_floating_point:
-        return s.remainder(t, a, b)
-    rest, zero = s.fmod(t, a, b), s.const(t, 0)
-    differ = s.and_(s.ne(t, rest, zero), s.xor(s.lt(t, b, zero), s.lt(t, rest, zero)))
-    return s.select(differ, s.add(rest, b), rest)
-
-
 neg: Op = elementwise(
     "neg",
     np.negative,
@@ -81,7 +68,7 @@ sign: Op = elementwise(
     definitions.sign,
     dtypes=NUMBERS,
     vjp=None,
-    lower=_sign,
+    lower=lambda s, t, x: s.sign(t, x),
     doc="(x > 0) - (x < 0); NaN and both zeros give 0.",
 )
 add: Op = elementwise(
@@ -159,7 +146,7 @@ remainder: Op = elementwise(
     dtypes=NUMBERS,
     samples=_nonzero_divisor(2.0),
     vjp=lambda g, y, a, b: (g, neg(mul(g, floordiv(a, b)))),
-    lower=_remainder,
+    lower=lambda s, t, a, b: s.remainder(t, a, b),
     doc="a - b * floor(a / b): the sign of b; a zero keeps the sign of a; integers: x % 0 = 0.",
 )
 fmod: Op = elementwise(
@@ -403,12 +390,6 @@ def _cast_jvp(tangents: Sequence[Value | None], out: Value, x: Value, *, dtype: 
     return None if t is None or not dtype.is_floating_point else convert(t, dtype)
 
 
-def _cast(s: Any, t: DType, x: Any, *, dtype: DType) -> Any:
-    if t is float64 and dtype.itemsize == 2 and dtype.is_floating_point:
-        return s.cast(float32, s.cast(t, x, float32), dtype)
-    return s.cast(t, x, dtype)
-
-
 def convert(x: Value, dtype: DType) -> Value:
     """x in another dtype; x itself if it has it."""
     return x if x.dtype is dtype else cast(x, dtype=dtype)
@@ -424,7 +405,7 @@ cast: Op = register(
         vjp=_cast_vjp,
         jvp=_cast_jvp,
         batch=lambda size, x, *, dtype: cast(x, dtype=dtype),
-        lower=_cast,
+        lower=lambda s, t, x, *, dtype: s.cast(t, x, dtype),
         dtypes=ALL,
         samples=tuple(Sample((Arg((2, 3), None, -300.0, 300.0),), attributes(dtype=d)) for d in _TARGETS)
         + tuple(Sample((Arg(s),), attributes(dtype=float32)) for s in ((), (0, 3), (1, 4, 1))),
@@ -440,10 +421,6 @@ def _bitcast_type(t: TensorType, *, dtype: DType) -> TensorType:
     return t.with_dtype(dtype)
 
 
-def _bitcast(s: Any, t: DType, x: Any, *, dtype: DType) -> Any:
-    return s.bitcast(t, x, dtype)
-
-
 bitcast: Op = register(
     Op(
         name="bitcast",
@@ -453,7 +430,7 @@ bitcast: Op = register(
         vjp=no_vjp,
         jvp=no_jvp,
         batch=lambda size, x, *, dtype: bitcast(x, dtype=dtype),
-        lower=_bitcast,
+        lower=lambda s, t, x, *, dtype: s.bitcast(t, x, dtype),
         dtypes=NUMBERS,
         samples=tuple(
             Sample((Arg(s, source),), attributes(dtype=target))

@@ -81,7 +81,8 @@ def directions(case: Case, arrays: Sequence[Any]) -> dict[int, Any]:
 
 def cotangents(graph: Graph) -> list[Any]:
     rng = np.random.default_rng(6)
-    return [np.asarray(rng.uniform(-1, 1, v.shape)).astype(v.dtype.numpy) for v in graph.outputs]
+    shapes: list[Any] = [v.shape for v in graph.outputs]
+    return [np.asarray(rng.uniform(-1, 1, s)).astype(v.dtype.numpy) for s, v in zip(shapes, graph.outputs, strict=True)]
 
 
 def check_vjp(graph: Graph, arrays: Sequence[Any], moving: dict[int, Any], *, tolerance: float) -> Graph:
