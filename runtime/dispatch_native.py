@@ -167,7 +167,7 @@ class NativeSpecialisation:
             specialisation.executable.releases_gil,
             specialisation.result_kind,
             self._keep(specialisation.finish),
-            program.workspace_bytes,
+            specialisation.workspace_bytes,
             self._array(list(specialisation.dims)),
             self.buffers + 1,
             self.cells,

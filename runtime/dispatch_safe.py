@@ -238,13 +238,13 @@ class SafeSpecialisation:
         dims = (ctypes.c_int64 * len(spec.dims))(*spec.dims)
         source.name(dims)
         workspace = "0"
-        if program.workspace_bytes:
+        if spec.workspace_bytes:
             workspace = "workspace"
-            source.add(f"workspace, workspace_owner = allocate({program.workspace_bytes})")
+            source.add(f"workspace, workspace_owner = allocate({spec.workspace_bytes})")
         place = ctypes.addressof(dims) if spec.dims else 0
         entry = source.name(spec.executable.entry)
         source.add(f"status = {entry}(scratch[1], {place}, {workspace}, context())")
-        if program.workspace_bytes:
+        if spec.workspace_bytes:
             source.add("del workspace_owner")
         source.add(f"{source.name(scratches)}.append(scratch)")
         source.add("counts[0] += 1")

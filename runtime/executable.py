@@ -44,10 +44,10 @@ class Executable:
         self.releases_gil = program.cost > RELEASE_GIL_NS
         self.entry = (_UNLOCKED if self.releases_gil else _LOCKED)(address)
 
-    def call(self, pointers: Sequence[int], dims: Sequence[int] = ()) -> None:
+    def call(self, pointers: Sequence[int], dims: Sequence[int] = (), workspace_bytes: int | None = None) -> None:
         """Run the entry on one pointer per input and output, in the program's order.
 
-        The caller keeps the memory alive. Raises BuildError: IG503 for a wrong number of pointers or dims, IG501
+        The caller keeps the memory alive. `workspace_bytes` replaces the program's where dims decide it. Raises BuildError: IG503 for a wrong number of pointers or dims, IG501
         for a non-zero status.
         """
         program = self.program
@@ -60,7 +60,8 @@ class Executable:
             )
         buffers = (ctypes.c_void_p * expected)(*pointers)
         sizes = (ctypes.c_int64 * len(dims))(*dims)
-        workspace, owner = pool.allocate(program.workspace_bytes) if program.workspace_bytes else (0, None)
+        nbytes = program.workspace_bytes if workspace_bytes is None else workspace_bytes
+        workspace, owner = pool.allocate(nbytes) if nbytes else (0, None)
         status = self.entry(
             ctypes.addressof(buffers), ctypes.addressof(sizes) if dims else 0, workspace, threads.context()
         )

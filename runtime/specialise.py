@@ -170,6 +170,7 @@ class Specialisation:
         self.result_kind = NONE
         self.finish: Callable[[tuple[Any, ...]], Any] | None = None
         self.dims: tuple[int, ...] = ()
+        self.workspace_bytes = executable.program.workspace_bytes
         self.sealed = False
         self._epoch = 0
         self._calls = 0
@@ -217,10 +218,12 @@ class Specialisation:
         self.result_kind = kinds[kind]
         self.finish = finish
 
-    def set_dims(self, values: Sequence[int]) -> None:
-        """The values of the program's named dims."""
+    def set_dims(self, values: Sequence[int], workspace_bytes: int | None = None) -> None:
+        """The values of the program's named dims, and the workspace that these need if it is not the program's."""
         self._open()
         self.dims = tuple(values)
+        if workspace_bytes is not None:
+            self.workspace_bytes = workspace_bytes
 
     @property
     def epoch(self) -> int:
