@@ -1,6 +1,6 @@
-"""Special functions on arrays, to double precision: erf, its inverse, log gamma, digamma. Plain NumPy, no graph.
+"""Special functions on arrays: sigmoid, erf, its inverse, log gamma, digamma. Plain NumPy, no graph.
 
-float32 operands are computed in float64 and rounded.
+All but sigmoid compute in float64, which float32 results are rounded from.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ def polynomial(x: Doubles, coefficients: Sequence[float]) -> Doubles:
     for c in coefficients[1:]:
         result = result * x + c
     return result
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), with the exponential of a negative number, which cannot overflow."""
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
 
 
 # W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969): |x| <= 0.46875 in x^2,
@@ -166,19 +172,74 @@ def erfinv(x: Doubles) -> Doubles:
     return np.where(np.abs(x) <= 1.0, result, np.nan)
 
 
-def _lgamma(x: float) -> float:
-    if math.isinf(x) or (x <= 0.0 and x == math.floor(x)):
-        return math.inf
-    return math.lgamma(x)
-
-
-_lgamma_each = np.frompyfunc(_lgamma, 1, 1)
+# (-1)^k (zeta(k) - 1) / k from k = 29 down to 2, and 1 - Euler's constant: log Gamma(2 + w) in powers of w.
+_AROUND_TWO = (
+    -6.42296456383810002e-11,
+    1.33047643742444895e-10,
+    -2.75952288512423315e-10,
+    5.73136724167886201e-10,
+    -1.19214014058609121e-9,
+    2.48367454380247832e-9,
+    -5.18347504197004666e-9,
+    1.08386592148969541e-8,
+    -2.27110946089431649e-8,
+    4.76981016936398057e-8,
+    -1.00432248239680996e-7,
+    2.12071848055546659e-7,
+    -4.49246919876456604e-7,
+    9.55141213040741983e-7,
+    -2.03921575380136624e-6,
+    4.3748667899074878e-6,
+    -9.4394882752683959e-6,
+    0.0000205072127756706916,
+    -0.0000449262367381331417,
+    0.0000994575127818085337,
+    -0.00022315475845357938,
+    0.000509669524743042422,
+    -0.00119275391170326098,
+    0.00289051033074152329,
+    -0.00738555102867398527,
+    0.0205808084277845479,
+    -0.0673523010531980951,
+    0.322467033424113218,
+    0.422784335098467139,
+    0.0,
+)
+# B(2k) / (2k (2k - 1)) from k = 8 down to 1: Stirling's series.
+_STIRLING = (-3617 / 122400, 1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12)
 
 
 @in_double
 def lgamma(x: Doubles) -> Doubles:
-    """log |Gamma(x)|; +inf at 0, -1, -2, ... One call of the C library per element."""
-    return np.asarray(_lgamma_each(x), np.float64)
+    """log |Gamma(x)|; +inf at 0, -1, -2, ... and at both infinities.
+
+    Abramowitz & Stegun 6.1.33 around the zeros at 1 and 2, 6.1.15 between them and 10, 6.1.41 beyond, 6.1.17 below 0.
+    """
+    size = np.abs(x)
+    right = _lgamma_positive(size)
+    # |sin(pi x)| of the fractional part, which is exact.
+    sine = np.sin(np.pi * np.abs(x - np.rint(x)))
+    left = np.log(np.pi / (size * sine)) - right
+    pole = (x <= 0) & (x == np.floor(x))
+    return np.where(pole | np.isinf(x), np.inf, np.where((x < 0) & (size > 1e-15), left, right))
+
+
+def _lgamma_positive(x: Doubles) -> Doubles:
+    # Into [0.5, 2.5] by lgamma(x) = lgamma(x - 1) + log(x - 1), and up from below 0.5 by lgamma(x + 1) - log(x).
+    small = x < 0.5
+    base = np.where(x < 10.0, x, 2.0)
+    product = np.ones_like(x)
+    for _ in range(8):
+        above = base > 2.5
+        base = np.where(above, base - 1.0, base)
+        product = np.where(above, product * base, product)
+    low = small | (base < 1.5)
+    z = np.where(small, base, np.where(low, base - 1.0, base - 2.0))
+    near = polynomial(z, _AROUND_TWO) - np.where(low, np.log1p(z), 0.0) + np.where(small, -np.log(x), np.log(product))
+    inverse = 1.0 / np.maximum(x, 10.0)
+    far = (x - 0.5) * np.log(x) - x + 0.5 * math.log(2.0 * math.pi)
+    far = far + inverse * polynomial(inverse * inverse, _STIRLING)
+    return np.where(x < 10.0, near, far)
 
 
 @in_double

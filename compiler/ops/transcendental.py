@@ -221,7 +221,7 @@ erfinv: Op = elementwise(
 )
 sigmoid: Op = elementwise(
     "sigmoid",
-    lambda x: np.true_divide(x.dtype.type(1), x.dtype.type(1) + np.exp(-x)),
+    special.sigmoid,
     vjp=lambda g, y, x: (mul(g, mul(y, sub(ones_like(y), y))),),
     lower=lambda s, t, x: s.sigmoid(x),
     doc="1 / (1 + exp(-x)).",

@@ -83,7 +83,8 @@ def test_logarithms_and_powers() -> None:
     check(t.sqrt, [0.0, -0.0, NAN, INF], [0.0, -0.0, -1.0, INF])
     check(t.rsqrt, [INF, 0.0, NAN], [0.0, INF, -1.0])
     check(t.pow, [1.0, 1.0, 0.0, INF, NAN, -8.0], [NAN, 1.0, 0.0, 0.0, -1.0, -2.0], [0.0, NAN, 2.0, -1.0, 0.5, 3.0])
-    check(t.sigmoid, [0.0, 1.0, 0.5, NAN], [-1000.0, 1000.0, 0.0, NAN])
+    check(t.sigmoid, [0.0, 1.0, 0.5, NAN, 0.0, 1.0], [-1000.0, 1000.0, 0.0, NAN, -INF, INF])
+    assert t.sigmoid.eval(np.array(-100.0, np.float32)) > 0
     check(t.exp, [INF, 0.0, NAN], [1000.0, -1000.0, NAN])
 
 
@@ -210,6 +211,17 @@ def test_special_functions(
         np.testing.assert_allclose(mine(x), oracle(x), rtol=relative, atol=absolute)
         narrow = x.astype(np.float32)
         np.testing.assert_allclose(mine(narrow), oracle(narrow.astype(np.float64)).astype(np.float32), rtol=1e-6)
+
+
+def test_lgamma_keeps_its_digits_around_its_zeros() -> None:
+    w = np.array([1e-12, -1e-9, 1e-5, -1e-3])
+    # Taylor: lgamma(1 + w) = -gamma w + zeta(2) w^2 / 2 - ..., lgamma(2 + w) = (1 - gamma) w + (zeta(2) - 1) w^2 / 2.
+    square = w * w / 2
+    one, two = 1 + w, 2 + w
+    np.testing.assert_allclose(special.lgamma(one), -np.euler_gamma * (one - 1) + np.pi**2 / 6 * square, rtol=1e-6)
+    np.testing.assert_allclose(
+        special.lgamma(two), (1 - np.euler_gamma) * (two - 2) + (np.pi**2 / 6 - 1) * square, rtol=1e-6
+    )
 
 
 def test_special_values_of_special_functions() -> None:
