@@ -86,7 +86,9 @@ def _status(library: Library) -> str:
     )
     return (
         f"enum {library.name}_status {{\n{rows}    /* positive: {FAILED} */\n}};\n\n"
-        f"{comment('What a status means, as static text.')}const char *{library.name}_error(int32_t status);\n"
+        f"{comment('What a status means, as static text.')}const char *{library.name}_error(int32_t status);\n\n"
+        f"{comment('Ask once, before anything else: 0, or the error that this processor cannot run the library.')}"
+        f"int32_t {library.name}_check_processor(void);\n"
     )
 
 

@@ -28,6 +28,7 @@ STATUS = {
     "E_SIZE": (-2, "a size is outside its range, or not a multiple of what the header states"),
     "E_ALIGNMENT": (-3, "memory is not aligned as the header states"),
     "E_WEIGHTS": (-4, "the file of weights is not the one that belongs to this library"),
+    "E_PROCESSOR": (-5, "the processor lacks instructions that the library needs"),
 }
 FAILED = "the compiled code reported a failed run-time check"
 
@@ -214,7 +215,7 @@ class Library:
     @cached_property
     def exports(self) -> tuple[str, ...]:
         """Every symbol that the header declares, in its order."""
-        names = [f"{self.name}_error"]
+        names = [f"{self.name}_error", f"{self.name}_check_processor"]
         if self.state:
             names += [f"{self.name}_state_size", f"{self.name}_state_init"]
         if self.weights == "beside" and self.captured:

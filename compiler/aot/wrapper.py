@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ingot.compiler.aot.interface import ALIGNMENT, FAILED, STATUS, Function, Library, Signature
+from ingot.compiler.aot.processor import check_processor
 from ingot.compiler.aot.weights import WeightFile, state_image
 from ingot.compiler.codegen import llvm
 from ingot.compiler.codegen.llvm import Module, Reg, spell_bytes
@@ -25,6 +26,8 @@ def wrapper(library: Library, beside: WeightFile | None, triple: str, layout: st
     """The module's text. `beside` is the file of weights when they are not inside."""
     module = Module(triple, layout)
     _error(library, module)
+    fine, missing = (STATUS[status][0] for status in ("OK", "E_PROCESSOR"))
+    check_processor(module, f"{library.name}_check_processor", library.target, fine, missing)
     if library.state:
         _state_functions(library, module)
     if beside is not None:

@@ -106,6 +106,44 @@ def test_c_program_under_emulation(tmp_path: Path, on: str) -> None:
     assert toolchain.run([*emulator, program]).splitlines() == expected()
 
 
+PROCESSOR = """
+#include "net.h"
+#include <stdio.h>
+int main(void) {
+    printf("%d\\n", (int)net_check_processor());
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("on", "emulated", "status"),
+    [
+        ("x86-64", "qemu64", 0),
+        ("x86-64-v2", "Nehalem", 0),
+        ("x86-64-v2", "qemu64", -5),
+        ("x86-64-v3", "Nehalem", -5),
+        ("x86-64-v3", "SandyBridge", -5),
+        ("x86-64-v3", "max", 0),
+        ("x86-64-v4", "Haswell", -5),
+    ],
+)
+def test_a_processor_that_lacks_instructions(tmp_path: Path, on: str, emulated: str, status: int) -> None:
+    emulator = toolchain.need("qemu-x86_64", "qemu-user")
+    aot.build(library(on=on), tmp_path, ["archive", "header"])
+    program = toolchain.compile_c(PROCESSOR, tmp_path / "run", tmp_path / "libnet.a", on="x86-64", static=True)
+    assert toolchain.run([emulator, "-cpu", emulated, program]) == f"{status}\n"
+
+
+@pytest.mark.parametrize("on", ["aarch64", NATIVE])
+def test_the_own_baseline_is_there(tmp_path: Path, on: str) -> None:
+    emulator = [] if on == NATIVE else toolchain.emulator(on)
+    toolchain.c_compiler(on)
+    aot.build(library(on=on), tmp_path, ["archive", "header"])
+    program = toolchain.compile_c(PROCESSOR, tmp_path / "run", tmp_path / "libnet.a", on=on, static=True)
+    assert toolchain.run([*emulator, program]) == "0\n"
+
+
 def test_symbols_are_those_of_the_header(inside: Path) -> None:
     declared = set(re.findall(r"^(?:const char \*|size_t |int32_t )(\w+)\(", (inside / "net.h").read_text(), re.M))
     assert declared == set(library(scale(), step()).exports)
