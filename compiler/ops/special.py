@@ -249,8 +249,8 @@ def digamma(x: Doubles) -> Doubles:
     Reflection below 0, recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 6.3.5, 6.3.7, 6.3.18).
     """
     whole = x == np.floor(x)
-    fraction = x - np.trunc(x)
-    # pi / tan(pi x) with the whole part removed first, where it would cost digits.
+    # pi / tan(pi x) with the nearest whole number, which would cost digits, removed first.
+    fraction = x - np.rint(x)
     reflected = np.where(x < 0, -np.pi / np.tan(np.pi * np.where(whole, 0.5, fraction)), 0.0)
     up = np.where(x < 0, 1.0 - x, x)
     sums = np.zeros_like(x)
