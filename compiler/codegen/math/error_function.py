@@ -89,7 +89,8 @@ def erfinv(m: Arithmetic, x: Reg) -> Reg:
 
     high, low = m.function.if_(m.any(far), tail, lambda: usual, unlikely=True)
     result = m.select(inside, m.fma(high, x, m.mul(low, x)), math.nan)
-    return m.select(m.compare("oeq", size, 1.0), m.copysign(math.inf, x), result)
+    result = m.select(m.compare("oeq", size, 1.0), math.inf, result)
+    return m.copysign(result, x)  # where x is -0 too
 
 
 def double_polynomial(m: Arithmetic, x: Reg, name: str) -> list[Reg]:
