@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from ingot.compiler.ir import Arg, Op, Sample, Size, TensorType, Value
 from ingot.compiler.ops.definitions import accumulator
-from ingot.compiler.ops.elementwise import add, eq, mul, ne, or_, select
-from ingot.compiler.ops.source import ones_like, zeros_like
+from ingot.compiler.ops.elementwise import add, eq, ge, maximum, mul, ne, or_, select, sub
+from ingot.compiler.ops.index import take
+from ingot.compiler.ops.source import full, iota, ones_like, zeros_like
 from ingot.compiler.ops.table import (
     NUMBERS,
     Fold,
@@ -20,8 +21,8 @@ from ingot.compiler.ops.table import (
     linear_jvp,
     register,
 )
-from ingot.compiler.ops.view import crop, pad
-from ingot.runtime.dtypes import DType, bool_
+from ingot.compiler.ops.view import crop, expand, flip, pad, reshape
+from ingot.runtime.dtypes import DType, bool_, int64
 
 Array = npt.NDArray[Any]
 
@@ -51,11 +52,25 @@ MINIMUM = Fold(highest, "minimum", "min")
 def moved(x: Value, axis: int, by: int, fill: float, reverse: bool) -> Value:
     """x moved by `by` positions along the axis (towards its start when `reverse`), `fill` where nothing came from."""
     extent = x.shape[axis]
+    if by > 1 and not isinstance(extent, int):
+        return _moved_within(x, axis, by, fill, reverse)
     none = (0,) * x.type.ndim
     shifted = (*none[:axis], by, *none[axis + 1 :])
     low, high = (none, shifted) if reverse else (shifted, none)
     padded = pad(x, low=low, high=high, interior=none, value=fill)
     return crop(padded, axis, by, extent + by) if reverse else crop(padded, axis, 0, extent)
+
+
+def _moved_within(x: Value, axis: int, by: int, fill: float, reverse: bool) -> Value:
+    """The same for a named extent, which may be far less than `by`: padding by that much would cost memory."""
+    if reverse:
+        return flip(_moved_within(flip(x, axes=(axis,)), axis, by, fill, False), axes=(axis,))
+    source = iota(type=TensorType(int64, (x.shape[axis],)), axis=0)
+    source = sub(source, full(source.type, by))
+    zero = zeros_like(source)
+    line = tuple(n if i == axis else 1 for i, n in enumerate(x.shape))
+    inside = expand(reshape(ge(source, zero), shape=line), shape=x.shape)
+    return select(inside, take(x, maximum(source, zero), axis=axis), full(x.type, fill))
 
 
 def recurrence(factor: Value, term: Value, axis: int, reverse: bool) -> Value:

@@ -13,6 +13,7 @@ from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops import TABLE
+from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.passes.batch import batch
 from ingot.compiler.passes.grad import vjp
 from ingot.compiler.passes.linearize import linearize
@@ -183,3 +184,22 @@ def test_vjp_with_a_named_size(case: Case) -> None:
     cts = cotangents(batch(graph, 3, every))
     for a, b in zip(interpret(named, *arrays, *cts), interpret(sized, *arrays, *cts), strict=True):
         close(a, b, relative=1e-12, absolute=1e-12, what=case)
+
+
+@pytest.mark.parametrize("extent", [1, 2, 5, 8])
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "cumsum", "cumprod", "cummax", "cummin"])
+def test_reducing_a_named_size(name: str, extent: int) -> None:
+    op = TABLE[name]
+    choices = [{"axes": (0,)}] if op.kind == "reduce" else [{"axis": 0, "reverse": r} for r in (False, True)]
+    for attrs in choices:
+        found = []
+        x = np.random.default_rng(extent).permutation(np.linspace(-1.5, 2.0, 2 * extent)).reshape(extent, 2)
+        for size in (Dim("n", 1), extent):
+            value = make_input(type=TensorType(float64, (size, 2)), name="x")
+            graph = Graph((value,), (op(value, **attrs),))
+            back, forward = vjp(graph, [0]), linearize(graph, [0])
+            verify(back)
+            (y,) = interpret(graph, x)
+            found.append([y, *interpret(back, x, np.cos(y)), *interpret(forward, x, np.sin(x))])
+        for a, b in zip(*found, strict=True):
+            close(a, b, relative=1e-12, absolute=1e-12, what=name)
