@@ -237,7 +237,8 @@ def scan_eval(
     *operands: Array, body: Graph, carries: int, xs: int, length: int, reverse: bool = False
 ) -> tuple[Array, ...]:
     carried, stacked, constants = split(operands, carries, xs)
-    ys = [np.empty((length, *v.shape), v.dtype.numpy) for v in body.outputs[carries:]]  # type: ignore[arg-type]
+    rows: list[Any] = [(length, *v.shape) for v in body.outputs[carries:]]
+    ys = [np.empty(shape, v.dtype.numpy) for shape, v in zip(rows, body.outputs[carries:], strict=True)]
     for step in reversed(range(length)) if reverse else range(length):
         results = interpret(body, *carried, *(x[step] for x in stacked), *constants)
         carried = results[:carries]

@@ -95,6 +95,7 @@ def checked(indices: Array, extent: int) -> Array:
     return indices
 
 
+@np.errstate(all="ignore")
 def write(rows: Array, places: Array, updates: Array, mode: str) -> Array:
     """rows[places[i]] combined with updates[i], in order; `rows` and `updates` are matrices."""
     if mode == "set":
