@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ingot.compiler.differentiable import floating_inputs, missing_rule
 from ingot.compiler.ir import Graph, TensorType, Value, at
 from ingot.compiler.ops.elementwise import add
 from ingot.compiler.ops.source import input as make_input
@@ -49,7 +50,7 @@ def scalar_output(graph: Graph) -> Value:
 
 def backpropagate(graph: Graph, seeds: Mapping[Value, Value], wrt: Sequence[int]) -> list[Value]:
     """Cotangents of the inputs `wrt`, given those of some values; one visit per value."""
-    inputs = [differentiable(graph, i) for i in wrt]
+    inputs = floating_inputs(graph, wrt)
     active = depending(graph, inputs)
     cotangents = {v: ct for v, ct in seeds.items() if v in active}
     # An op with several results collects one cotangent per result, from the `get` of each.
@@ -75,15 +76,6 @@ def backpropagate(graph: Graph, seeds: Mapping[Value, Value], wrt: Sequence[int]
     return [cotangents[v] if v in cotangents else zeros_like(v) for v in inputs]
 
 
-def differentiable(graph: Graph, index: int) -> Value:
-    if not 0 <= index < len(graph.inputs):
-        raise GradError("IG352", f"there is no input {index}: {graph.name} has {len(graph.inputs)} inputs")
-    value = graph.inputs[index]
-    if not value.dtype.is_floating_point:
-        raise GradError("IG352", f"only floating inputs have derivatives; input {index} is {value.type}")
-    return value
-
-
 def depending(graph: Graph, inputs: Sequence[Value]) -> set[Value]:
     """The values with a floating result that depend on these inputs through such values."""
     active = set(inputs)
@@ -96,12 +88,7 @@ def depending(graph: Graph, inputs: Sequence[Value]) -> set[Value]:
 def pulled_back(value: Value, cotangent: Value | tuple[Value | None, ...]) -> tuple[Value | None, ...]:
     """The cotangents of the operands, by the row's rule. Raises GradError (IG353) when there is none."""
     if value.op.vjp is None:
-        raise GradError(
-            "IG353",
-            f"{value.op.name} has no derivative rule",
-            where=str(value.location) if value.location else None,
-            fix="detach its operands if no gradient should flow here",
-        )
+        raise missing_rule("IG353", "has no derivative rule", value)
     return value.op.vjp(cotangent, value, *value.operands, **value.attrs)
 
 

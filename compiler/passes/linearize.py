@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ingot.compiler.differentiable import floating_inputs, missing_rule
 from ingot.compiler.ir import Graph, TensorType, Value, at
 from ingot.compiler.ops.source import get, zeros_like
 from ingot.compiler.ops.source import input as make_input
@@ -18,7 +19,9 @@ def linearize(graph: Graph, wrt: Sequence[int]) -> Graph:
     The tangent of an output that is not floating, or does not depend on `wrt`, is zero. Raises GradError (IG352,
     IG354). Griewank & Walther 2008, section 3.1.
     """
-    moving = [graph.inputs[i] for i in wrt]
+    moving = floating_inputs(graph, wrt)
+    if len(set(moving)) != len(moving):
+        raise GradError("IG352", f"each input has one tangent, but {list(wrt)} names an input twice")
     given = tuple(make_input(type=v.type, name=f"tangent{i}") for i, v in zip(wrt, moving, strict=True))
     tangents: dict[Value, Tangent] = dict(zip(moving, given, strict=True))
     for value in graph.values:
@@ -37,11 +40,7 @@ def pushed_forward(value: Value, tangents: Sequence[Tangent]) -> Tangent:
         (parts,) = tangents
         return parts[value.attrs["index"]] if isinstance(parts, tuple) else None
     if value.op.jvp is None:
-        raise GradError(
-            "IG354",
-            f"{value.op.name} has no forward derivative rule",
-            where=str(value.location) if value.location else None,
-        )
+        raise missing_rule("IG354", "has no forward derivative rule", value)
     result = value.op.jvp(tuple(tangents), value, *value.operands, **value.attrs)
     if result is None or isinstance(value.type, TensorType) or isinstance(result, tuple):
         return result  # type: ignore[no-any-return]

@@ -366,7 +366,7 @@ class Planner:
             inputs[carries + xs :],
             results,
             attrs["length"],
-            attrs["reverse"],
+            attrs.get("reverse", False),
             body,
             self.own(body.arena),
         )
