@@ -18,7 +18,7 @@ from ingot.compiler.codegen.object_code import assembly, object_code
 from ingot.compiler.codegen.sizes import Sizes, symbols
 from ingot.compiler.codegen.special import emit_special
 from ingot.compiler.codegen.target import Target, host
-from ingot.compiler.ir import Graph, Size, TensorType, Value
+from ingot.compiler.ir import Graph, Location, Size, TensorType, Value
 from ingot.compiler.kernel import Contract, Kernel, Special
 from ingot.compiler.kernel_text import kernel_key, print_kernel
 from ingot.compiler.lower import lower
@@ -47,11 +47,15 @@ LAST_STAGES = ("kernels", "plan", "llvm", "asm")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a compilation as text, and how long it took to get there from the one before."""
+    """One stage of a compilation as text, and how long it took to get there from the one before.
+
+    `sources` has the user's lines behind each kernel; in graphs every value says its own.
+    """
 
     name: str
     text: str
     milliseconds: float = 0.0
+    sources: Mapping[str, tuple[Location, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -212,12 +216,22 @@ def stages(graph: Graph, *, target: Target | None = None, name: str = "main") ->
     start = time.perf_counter()
     state, plan, _ = build(graph, result, target, name)
     spent = (time.perf_counter() - start) * 1e3
-    yield Stage("kernels", "\n\n".join(print_kernel(k) for k, _ in state.names.values()), spent)
-    yield Stage("plan", print_plan(plan))
-    yield Stage("llvm", state.module.text())
+    lines = sources(state)
+    yield Stage("kernels", "\n\n".join(print_kernel(k) for k, _ in state.names.values()), spent, lines)
+    yield Stage("plan", print_plan(plan), sources=lines)
+    yield Stage("llvm", state.module.text(), sources=lines)
     start = time.perf_counter()
     text = assembly(state.module.text(), target)
-    yield Stage("asm", text, (time.perf_counter() - start) * 1e3)
+    yield Stage("asm", text, (time.perf_counter() - start) * 1e3, lines)
+
+
+def sources(state: Build) -> dict[str, tuple[Location, ...]]:
+    """The user's lines behind every kernel and every function emitted for kernels."""
+    lines: dict[str, dict[Location, None]] = {}
+    for kernel, emitted in state.names.values():
+        for name in (kernel.name, emitted.name):
+            lines.setdefault(name, {}).update(dict.fromkeys(kernel.locations))
+    return {name: tuple(found) for name, found in lines.items()}
 
 
 def options() -> Mapping[str, str]:
