@@ -27,7 +27,7 @@ def topk_type(x: TensorType, *, k: Size, axis: int, largest: bool = True) -> tup
     check_axis("topk", x, axis)
     extent = x.shape[axis]
     if isinstance(k, int) and (k < 0 or (isinstance(extent, int) and k > extent)):
-        raise ShapeError("IG140", f"topk of {x} along axis {axis}: {k} of {extent} elements")
+        raise ShapeError("IG133", f"topk of {x} along axis {axis}: {k} of {extent} elements")
     values = x.with_shape((*x.shape[:axis], k, *x.shape[axis + 1 :]))
     return values, values.with_dtype(dtypes.int64)
 
