@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -133,6 +135,12 @@ get: Op = register(
 
 def element(dtype: DType, number: float) -> bytes:
     """The bytes of one element; the number is converted as `cast` would."""
+    return _element(dtype, number, math.copysign(1.0, number))
+
+
+@lru_cache(maxsize=4096)
+def _element(dtype: DType, number: float, sign: float) -> bytes:
+    # `sign` tells the zeros apart, which are equal.
     return convert(np.asarray(number), dtype.numpy).tobytes()
 
 
