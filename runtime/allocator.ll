@@ -4,8 +4,8 @@
 %Header = type { ptr, i64, i64, ptr }            ; next free, size class, payload bytes, start of the system's memory
 
 @pool_free = internal global [240 x ptr] zeroinitializer
-; allocations, system_allocations, allocated bytes, cached bytes, limit of cached bytes
-@pool_counts = global [5 x i64] zeroinitializer
+; system_allocations, allocated bytes, cached bytes, limit of cached bytes
+@pool_counts = global [4 x i64] zeroinitializer
 ; madvise's number for huge pages, 0 where there is none
 @pool_huge_advice = global i64 0
 
@@ -16,7 +16,7 @@ declare i64 @llvm.ctlz.i64(i64, i1)
 declare i64 @llvm.umax.i64(i64, i64)
 
 define internal void @count(i64 %which, i64 %amount) alwaysinline {
-  %cell = getelementptr [5 x i64], ptr @pool_counts, i64 0, i64 %which
+  %cell = getelementptr [4 x i64], ptr @pool_counts, i64 0, i64 %which
   %old = load i64, ptr %cell
   %new = add i64 %old, %amount
   store i64 %new, ptr %cell
@@ -72,9 +72,8 @@ reuse:
   %next = load ptr, ptr %block
   store ptr %next, ptr %head
   %freed = sub i64 0, %bytes
-  call void @count(i64 3, i64 %freed)
-  call void @count(i64 0, i64 1)
-  call void @count(i64 2, i64 %bytes)
+  call void @count(i64 2, i64 %freed)
+  call void @count(i64 1, i64 %bytes)
   %payload = getelementptr i8, ptr %block, i64 64
   ret ptr %payload
 system:
@@ -117,8 +116,7 @@ fill:
   %start_cell = getelementptr %Header, ptr %block, i64 0, i32 3
   store ptr %block, ptr %start_cell
   call void @count(i64 0, i64 1)
-  call void @count(i64 1, i64 1)
-  call void @count(i64 2, i64 %bytes)
+  call void @count(i64 1, i64 %bytes)
   %payload = getelementptr i8, ptr %block, i64 64
   ret ptr %payload
 }
@@ -128,9 +126,9 @@ define void @block_free(ptr %payload) {
   %bytes_cell = getelementptr %Header, ptr %block, i64 0, i32 2
   %bytes = load i64, ptr %bytes_cell
   %less = sub i64 0, %bytes
-  call void @count(i64 2, i64 %less)
-  %cached = load i64, ptr getelementptr ([5 x i64], ptr @pool_counts, i64 0, i64 3)
-  %limit = load i64, ptr getelementptr ([5 x i64], ptr @pool_counts, i64 0, i64 4)
+  call void @count(i64 1, i64 %less)
+  %cached = load i64, ptr getelementptr ([4 x i64], ptr @pool_counts, i64 0, i64 2)
+  %limit = load i64, ptr getelementptr ([4 x i64], ptr @pool_counts, i64 0, i64 3)
   %after = add i64 %cached, %bytes
   %full = icmp ugt i64 %after, %limit
   br i1 %full, label %drop, label %keep
@@ -138,7 +136,7 @@ drop:
   call void @free(ptr %block)
   ret void
 keep:
-  call void @count(i64 3, i64 %bytes)
+  call void @count(i64 2, i64 %bytes)
   %index_cell = getelementptr %Header, ptr %block, i64 0, i32 1
   %index = load i64, ptr %index_cell
   %head = getelementptr [240 x ptr], ptr @pool_free, i64 0, i64 %index
@@ -151,7 +149,7 @@ keep:
 ; Returns every cached block to the system; the bytes returned.
 define i64 @pool_empty() {
 entry:
-  %before = load i64, ptr getelementptr ([5 x i64], ptr @pool_counts, i64 0, i64 3)
+  %before = load i64, ptr getelementptr ([4 x i64], ptr @pool_counts, i64 0, i64 2)
   br label %class
 class:
   %index = phi i64 [ 0, %entry ], [ %index1, %done ]
@@ -173,6 +171,6 @@ done:
   %index1 = add i64 %index, 1
   br label %class
 end:
-  store i64 0, ptr getelementptr ([5 x i64], ptr @pool_counts, i64 0, i64 3)
+  store i64 0, ptr getelementptr ([4 x i64], ptr @pool_counts, i64 0, i64 2)
   ret i64 %before
 }

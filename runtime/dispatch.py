@@ -96,6 +96,8 @@ class CallObject(functools.partial[Any]):
         table, function = _new_table(slow_path)
         self = super().__new__(cls, function)
         self.table = table
+        if isinstance(table, SafeTable):
+            table.use = self.use
         self.slow_path = slow_path
         self.specialisations = ()
         self.__name__ = self.__qualname__ = name
@@ -133,7 +135,10 @@ class CallObject(functools.partial[Any]):
         table, function = _new_table(self.slow_path)
         _fill(table, self.specialisations)
         self.table = table
-        # What unpickling a partial does: the way to give it another function.
+        self.use(function)
+
+    def use(self, function: Callable[..., Any]) -> None:
+        """Call this function from now on, by what unpickling does to a partial."""
         self.__setstate__((function, (), {}, self.__dict__))  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
@@ -211,8 +216,10 @@ def _new_table(slow_path: Callable[..., Any]) -> tuple[CallTable | SafeTable, Ca
 
 def _fill(table: CallTable | SafeTable, specialisations: tuple[Specialisation, ...]) -> None:
     if isinstance(table, SafeTable):
-        known = {row.specialisation: row for row in table.chain}
-        table.chain = tuple(known.get(one) or SafeSpecialisation(one, installed()) for one in specialisations)
+        for one in specialisations:
+            if one.safe is None or one.safe.tensor_class is not _tensor_class:
+                one.safe = SafeSpecialisation(one, installed())
+        table.replace(tuple(one.safe for one in specialisations))
         return
     assert _classes is not None
     for one in specialisations:
@@ -250,7 +257,8 @@ def counters() -> dict[str, int]:
     """Counts since the process began: `program_calls`, `misses` (calls of a slow path) and `python_callbacks` (finish
     functions and predicate guards)."""
     names = ("program_calls", "misses", "python_callbacks")
-    total = dict(zip(names, dispatch_safe.counts, strict=True))
+    program_calls = sum(cell[0] for cell in dispatch_safe.calls)
+    total = dict(zip(names, (program_calls, *dispatch_safe.counts), strict=True))
     if _runtime is not None:
         for index, name in enumerate(names):
             total[name] += _runtime.word("call_counts", index)

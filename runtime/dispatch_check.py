@@ -41,7 +41,7 @@ def check(runtime: NativeRuntime, classes: NativeClasses) -> None:
     watched = (layout, None, *kinds.defaults.values(), kinds.types[0], args, tensor)
     function(*args)
     before = [sys.getrefcount(item) for item in watched]
-    blocks = runtime.word("pool_counts", 2)
+    blocks = runtime.word("pool_counts", 1)
     for _ in range(_ROUNDS):
         total, half = function(*args)
         _expect((_value(total, kinds), _value(half, kinds)) == (3.5, 1.75), "a call computes wrong values")
@@ -59,7 +59,7 @@ def check(runtime: NativeRuntime, classes: NativeClasses) -> None:
     # The reference counts of None and other shared objects move by themselves; a leak moves them by _ROUNDS or more.
     _expect(all(b - a < _ROUNDS for a, b in zip(before, after, strict=True)), "calls leak references")
     _expect(all(a - b < _ROUNDS for a, b in zip(before, after, strict=True)), "calls lose references")
-    _expect(runtime.word("pool_counts", 2) == blocks, "outputs do not return their blocks")
+    _expect(runtime.word("pool_counts", 1) == blocks, "outputs do not return their blocks")
 
 
 def _specialisation(runtime: NativeRuntime, kinds: TensorClass, layout: Layout) -> Specialisation:

@@ -35,8 +35,10 @@ from ingot.runtime.specialise import (
 # What a specialisation's function returns when its guards fail.
 MISS = object()
 
-# program_calls, misses, python_callbacks
-counts = [0, 0, 0]
+# misses, python_callbacks
+counts = [0, 0]
+# One cell per specialisation ever made: its calls.
+calls: list[list[int]] = []
 epoch = [0]
 
 
@@ -58,7 +60,7 @@ def same(value: Any, expected: Any) -> bool:
 
 def accepts(predicate: Callable[[Any], object], value: Any) -> bool:
     """Whether a predicate is true for a value."""
-    counts[2] += 1
+    counts[1] += 1
     try:
         return bool(predicate(value))
     except Exception:
@@ -94,61 +96,59 @@ def attribute(owner: object, name: str) -> float | None:
 
 
 class _Source:
-    """Python source under construction, with the objects it refers to as globals."""
+    """Python source under construction, with the objects it refers to as globals. All names begin with `prefix`."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self.lines: list[str] = []
-        self.indent = "        "
         self.names: dict[str, object] = {}
         self.locals = 0
 
     def add(self, line: str) -> None:
         """Write one statement."""
-        self.lines.append(self.indent + line)
+        self.lines.append(line)
 
     def name(self, value: object) -> str:
         """A global name for an object."""
-        name = f"c{len(self.names)}"
+        name = f"{self.prefix}c{len(self.names)}"
         self.names[name] = value
         return name
 
     def local(self) -> str:
         """A new local name."""
         self.locals += 1
-        return f"v{self.locals}"
+        return f"{self.prefix}v{self.locals}"
 
     def require(self, condition: str) -> None:
-        """Write a guard."""
-        self.add(f"if not ({condition}): return MISS")
+        """Write a guard; the loop around all guards runs once, and leaving it is a miss."""
+        self.add(f"if not ({condition}): break")
 
 
 class SafeSpecialisation:
-    """One specialisation as a Python function: `run(args)` gives its result or MISS."""
+    """One specialisation as Python source: `guards`, which leave their loop on a miss, and `body`, which returns."""
 
     def __init__(self, specialisation: Specialisation, tensor_class: TensorClass) -> None:
         self.specialisation = specialisation
         self.tensor_class = tensor_class
-        self.source = _Source()
+        self.calls = [0]
+        calls.append(self.calls)
+        self.source = _Source(f"s{len(calls)}_")
         self.cells: list[str] = []
         program = specialisation.executable.program
         self.buffers = ["0"] * (len(program.inputs) + len(program.outputs))
         self._write_guards()
-        guards = self.source.lines
-        self.source.lines, self.source.indent = [], "    "
+        self.guards = self.source.lines
+        self.source.lines = []
         self._write_run()
-        # A tensor with an unset slot is a miss like any other.
-        head = ["def run(args):", "    try:", *guards, "    except AttributeError:", "        return MISS"]
-        text = "\n".join([*head, *self.source.lines, ""])
-        names: dict[str, Any] = {**self.source.names, **_RUNTIME}
-        exec(compile(text, f"<safe call of {specialisation.name}>", "exec"), names)
-        self.run: Callable[[tuple[Any, ...]], Any] = names["run"]
+        self.body = self.source.lines
 
     def _write_guards(self) -> None:
         spec, source = self.specialisation, self.source
         source.require(f"len(args) == {len(spec.arguments)} and {source.name(spec)}._epoch == epoch[0]")
-        for position, guard in enumerate(spec.arguments):
-            value = source.local()
-            source.add(f"{value} = args[{position}]")
+        values = [source.local() for _ in spec.arguments]
+        if values:
+            source.add(f"{', '.join(values)}, = args")
+        for guard, value in zip(spec.arguments, values, strict=True):
             self._guard(guard, value)
         for row in spec.captures:
             self._read(source.name(row.tensor), row.layout, row.buffer)
@@ -229,7 +229,7 @@ class SafeSpecialisation:
         rows: list[Write | Output] = [*spec.writes, *spec.outputs]
         made = [self._fresh(row.layout, first_output + row.output) for row in rows]
         packer = struct.Struct(f"{len(self.buffers)}Q{len(self.cells)}d")
-        scratches: list[tuple[Any, int]] = []
+        scratches: list[tuple[Any, int, ctypes.c_void_p]] = []
         source.add(
             f"scratch = {source.name(scratches)}.pop() if {source.name(scratches)} else new_scratch({packer.size})"
         )
@@ -237,18 +237,17 @@ class SafeSpecialisation:
         source.add(f"{source.name(packer.pack_into)}(scratch[0], 0{', ' if values else ''}{values})")
         dims = (ctypes.c_int64 * len(spec.dims))(*spec.dims)
         source.name(dims)
-        workspace = "0"
+        workspace = "None"
         if spec.workspace_bytes:
             workspace = "workspace"
             source.add(f"workspace, workspace_owner = allocate({spec.workspace_bytes})")
-        place = ctypes.addressof(dims) if spec.dims else 0
+        place = ctypes.addressof(dims) if spec.dims else None
         entry = source.name(spec.executable.entry)
-        source.add(f"status = {entry}(scratch[1], {place}, {workspace}, context())")
+        source.add(f"status = {entry}(scratch[2], {place}, {workspace}, context() or None)")
         if spec.workspace_bytes:
             source.add("del workspace_owner")
         source.add(f"{source.name(scratches)}.append(scratch)")
-        source.add("counts[0] += 1")
-        source.add(f"{source.name(spec)}._calls += 1")
+        source.add(f"{source.name(self.calls)}[0] += 1")
         source.add(f"if status: raise_status({spec.name!r}, status)")
         for row, tensor in zip(spec.writes, made, strict=False):
             source.add(f"{source.name(row.owner)}.{row.slot} = {tensor}")
@@ -258,8 +257,15 @@ class SafeSpecialisation:
         """Write out the construction of a fresh tensor; its name."""
         source, kinds = self.source, self.tensor_class
         address, owner, storage, tensor = (source.local() for _ in range(4))
-        source.add(f"{address}, {owner} = allocate({layout.nbytes})")
-        source.add(f"{storage} = {source.name(kinds.storage_type)}({address}, {layout.nbytes}, {owner})")
+        python_pool = pool.python_pool()
+        if python_pool is None:
+            source.add(f"{address}, {owner} = allocate({layout.nbytes})")
+        else:
+            self._take_block(python_pool, layout.nbytes, address, owner)
+        source.add(f"{storage} = new({source.name(kinds.storage_type)})")
+        source.add(f"{storage}.ptr = {address}")
+        source.add(f"{storage}.nbytes = {layout.nbytes}")
+        source.add(f"{storage}.owner = {owner}")
         # Only the storage may keep the block: it must return to the pool with it.
         source.add(f"del {owner}")
         fresh = source.name(kinds.types[0])
@@ -272,6 +278,17 @@ class SafeSpecialisation:
         self.buffers[buffer] = address
         return tensor
 
+    def _take_block(self, python_pool: pool.PythonPool, nbytes: int, address: str, owner: str) -> None:
+        """Write out what the allocator does: a function call less in each call."""
+        source = self.source
+        free = python_pool.free_list(nbytes)
+        blocks, name, pair = source.name(free.blocks), source.name(free), source.local()
+        source.add(f"{pair} = {blocks}.pop() if {blocks} else {source.name(python_pool)}.refill({name})")
+        source.add(f"{address} = {pair}[0]")
+        source.add(f"{owner} = new({source.name(pool.Block)})")
+        source.add(f"{owner}.free = {name}")
+        source.add(f"{owner}.pair = {pair}")
+
     def _write_result(self, outputs: list[str]) -> None:
         spec, source = self.specialisation, self.source
         everything = "(" + "".join(f"{tensor}, " for tensor in outputs) + ")"
@@ -280,15 +297,17 @@ class SafeSpecialisation:
         elif spec.result_kind == SINGLE:
             source.add(f"return {outputs[0]}")
         elif spec.result_kind == FINISH:
-            source.add("counts[2] += 1")
+            source.add("counts[1] += 1")
             source.add(f"return {source.name(spec.finish)}({everything})")
         else:
             source.add(f"return {everything}")
 
 
-def _new_scratch(nbytes: int) -> tuple[Any, int]:
+def _new_scratch(nbytes: int) -> tuple[Any, int, ctypes.c_void_p]:
+    """Memory for buffer pointers and scalars, with its address as a number and as an argument."""
     memory = ctypes.create_string_buffer(nbytes)
-    return memory, ctypes.addressof(memory)
+    address = ctypes.addressof(memory)
+    return memory, address, ctypes.c_void_p(address)
 
 
 _RUNTIME: dict[str, object] = {
@@ -308,27 +327,40 @@ _RUNTIME: dict[str, object] = {
 
 
 class SafeTable:
-    """The specialisations of one function, tried in order. `before_call`, if any, is told of every call."""
+    """The specialisations of one function, tried in order by one generated function. `before_call`, if any, is told of
+    every call."""
 
-    __slots__ = ("before_call", "chain", "slow")
+    __slots__ = ("before_call", "chain", "slow", "use")
 
     def __init__(self, slow: Callable[..., Any], before_call: Callable[[], None] | None) -> None:
         self.slow = slow
         self.before_call = before_call
+        # Told of every new generated function.
+        self.use: Callable[[Callable[..., Any]], None] | None = None
         self.chain: tuple[SafeSpecialisation, ...] = ()
 
+    def replace(self, chain: tuple[SafeSpecialisation, ...]) -> None:
+        """Use these specialisations, first to try first, from the next call on."""
+        self.chain = chain
+        if self.use is not None:
+            self.use(self.function())
+
     def function(self) -> Callable[..., Any]:
-        """The function that calls through this table."""
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if self.before_call is not None:
-                self.before_call()
-            if not kwargs:
-                for candidate in self.chain:
-                    result = candidate.run(args)
-                    if result is not MISS:
-                        return result
-            counts[1] += 1
-            return self.slow(*args, **kwargs)
-
-        return call
+        """The function that calls through this table as it is."""
+        lines = ["def call(*args, **kwargs):"]
+        names: dict[str, Any] = {**_RUNTIME, "slow": self.slow}
+        if self.before_call is not None:
+            lines.append("    before_call()")
+            names["before_call"] = self.before_call
+        lines.append("    while not kwargs:")
+        for row in self.chain:
+            lines += ["        while True:", "            try:"]
+            lines += ["                " + line for line in row.guards]
+            # A tensor with an unset slot is a miss like any other.
+            lines += ["            except AttributeError: break"]
+            lines += ["            " + line for line in row.body]
+            names |= row.source.names
+        lines += ["        break", "    counts[0] += 1", "    return slow(*args, **kwargs)", ""]
+        exec(compile("\n".join(lines), "<safe call>", "exec"), names)
+        function: Callable[..., Any] = names["call"]
+        return function

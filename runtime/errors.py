@@ -23,19 +23,19 @@ CODES: dict[str, str] = {
     "IG119": "An input of a graph was given no value.",
     "IG120": "An index is outside its axis. Indices count from 0; negative ones count from the end and reach back as "
     "far as the axis is long.",
-    "IG121": "An index, the tensor it reads or writes, and the updates have shapes that do not belong together. take and "
-    "put replace one axis by the axes of the index; gather and scatter take an index with as many axes as the tensor.",
+    "IG121": "An index, the tensor it reads or writes, and the updates have shapes that do not belong together. take "
+    "and put replace one axis by the axes of the index; gather and scatter take an index with as many axes as the tensor.",
     "IG122": "Values can be written in mode set, add or max.",
     "IG130": "The axes of a product of two tensors do not exist, repeat, or are paired with axes of another size.",
-    "IG131": "A window or kernel does not fit: channels or groups disagree, a stride or dilation is not positive, or the "
-    "window reaches over more elements than the padded axis has.",
-    "IG132": "A windowed reduction needs a positive window, stride and dilation per axis, a known reduction, and operands "
-    "of matching shapes.",
+    "IG131": "A window or kernel does not fit: channels or groups disagree, a stride or dilation is not positive, or "
+    "the window reaches over more elements than the padded axis has.",
+    "IG132": "A windowed reduction needs a positive window, stride and dilation per axis, a known reduction, and "
+    "operands of matching shapes.",
     "IG133": "More elements were asked for than the axis has.",
     "IG150": "The state of the mt19937 generator is not one, or a negative number of draws was asked for.",
     "IG151": "philox takes a key and an offset of two 32-bit words each.",
-    "IG160": "The regions of a control operation do not fit its operands or each other: both branches must give the same "
-    "types, and a loop body must give back the types of what it carries.",
+    "IG160": "The regions of a control operation do not fit its operands or each other: both branches must give the "
+    "same types, and a loop body must give back the types of what it carries.",
     "IG161": "A scanned tensor has another number of rows than the scan has steps.",
     "IG170": "A native call needs the name of a C function and at least one result.",
     "IG171": "The array version of a native function gave other dtypes or shapes than were declared.",

@@ -47,8 +47,8 @@ class Executable:
     def call(self, pointers: Sequence[int], dims: Sequence[int] = (), workspace_bytes: int | None = None) -> None:
         """Run the entry on one pointer per input and output, in the program's order.
 
-        The caller keeps the memory alive. `workspace_bytes` replaces the program's where dims decide it. Raises BuildError: IG503 for a wrong number of pointers or dims, IG501
-        for a non-zero status.
+        The caller keeps the memory alive. `workspace_bytes` replaces the program's where dims decide it.
+        Raises BuildError: IG503 for a wrong number of pointers or dims, IG501 for a non-zero status.
         """
         program = self.program
         expected = len(program.inputs) + len(program.outputs)

@@ -68,6 +68,8 @@ def keep(*values: object) -> None:
 _lock = threading.Lock()
 _runtime: NativeRuntime | None = None
 _failed = False
+# The cache is asked once: what is not in it at first is compiled later, or never.
+_asked_cache = False
 
 
 def supported() -> bool:
@@ -84,11 +86,12 @@ def supported() -> bool:
 
 def load(build: bool = True) -> NativeRuntime | None:
     """The native runtime: loaded from the cache, compiled when `build` allows it, or None where it cannot be."""
-    global _runtime, _failed
-    if _runtime is not None or _failed:
+    global _runtime, _failed, _asked_cache
+    if _runtime is not None or _failed or (_asked_cache and not build):
         return _runtime
     with _lock:
         if _runtime is None and not _failed:
+            _asked_cache = True
             try:
                 _runtime = _load(build)
             except (BuildError, OSError, RuntimeError, ImportError) as error:

@@ -8,7 +8,6 @@ import ctypes
 import mmap
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,7 +17,6 @@ from ingot.runtime.native import NativeRuntime
 ALIGNMENT = 64
 # Blocks of this size and above ask for huge pages (fault cost 1.75 ms instead of 16 ms per 40 MB).
 HUGE_BLOCK = 4 << 20
-CLASSES = 240
 
 
 def size_class(nbytes: int) -> tuple[int, int]:
@@ -57,83 +55,109 @@ class Pool(Protocol):
         """Byte and call counts; see `stats`."""
 
 
+class FreeList:
+    """The blocks of one size: `blocks` holds the cached ones as (address, memory), last in first out; `made` counts
+    them and those in use; at most `most` stay cached."""
+
+    __slots__ = ("blocks", "made", "most", "size")
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.blocks: list[tuple[int, object]] = []
+        self.made = 0
+        self.most = limit // size
+
+
+class Block:
+    """One block in use; it returns to its free list when the last reference goes."""
+
+    __slots__ = ("free", "pair")
+
+    def __init__(self, free: FreeList, pair: tuple[int, object]) -> None:
+        self.free = free
+        self.pair = pair
+
+    def __del__(self) -> None:
+        free = self.free
+        if len(free.blocks) < free.most:
+            free.blocks.append(self.pair)
+        else:
+            free.made -= 1
+
+
 class PythonPool:
-    """The allocator without native code. Safe under threads: list.pop and list.append are atomic."""
+    """The allocator without native code. Taking and returning a block are single list operations, which are atomic.
+
+    The limit holds for each size at once and for the total whenever fresh memory is needed.
+    """
 
     def __init__(self) -> None:
         self.limit = default_limit()
-        self.free: list[list[tuple[int, object]]] = [[] for _ in range(CLASSES)]
-        self.lock = threading.RLock()
-        self.counts = dict.fromkeys(("allocations", "system_allocations", "allocated", "cached"), 0)
+        self.lists: dict[int, FreeList] = {}
+        # Request sizes seen so far, so that repeating one costs no arithmetic.
+        self.by_request: dict[int, FreeList] = {}
+        self.system_allocations = 0
 
     def allocate(self, nbytes: int) -> tuple[int, object]:
         """(address, owner) of a block of at least `nbytes`. Raises BuildError (IG504)."""
-        index, size = size_class(nbytes)
-        with self.lock:
-            counts = self.counts
-            counts["allocations"] += 1
-            counts["allocated"] += size
-            if self.free[index]:
-                address, memory = self.free[index].pop()
-                counts["cached"] -= size
-            else:
-                address, memory = self._from_system(size)
-        return address, _Block(self, index, size, address, memory)
-
-    def _from_system(self, size: int) -> tuple[int, object]:
-        self.counts["system_allocations"] += 1
+        free = self.by_request.get(nbytes) or self.free_list(nbytes)
         try:
-            return _system_memory(size)
+            pair = free.blocks.pop()
+        except IndexError:
+            pair = self.refill(free)
+        return pair[0], Block(free, pair)
+
+    def free_list(self, nbytes: int) -> FreeList:
+        """The free list that serves requests of `nbytes`."""
+        _, size = size_class(nbytes)
+        free = self.lists.setdefault(size, FreeList(size, self.limit))
+        if len(self.by_request) > 4096:
+            self.by_request.clear()
+        self.by_request[nbytes] = free
+        return free
+
+    def refill(self, free: FreeList) -> tuple[int, object]:
+        """(address, memory) of a fresh block. Raises BuildError (IG504)."""
+        if self.stats()["cached"] > self.limit:
+            self.empty_cache()
+        self.system_allocations += 1
+        try:
+            pair = _system_memory(free.size)
         except (MemoryError, OSError, OverflowError, ValueError):
             self.empty_cache()
-        try:
-            return _system_memory(size)
-        except (MemoryError, OSError, OverflowError, ValueError):
-            self.counts["allocated"] -= size
-            raise out_of_memory(size) from None
-
-    def release(self, index: int, size: int, address: int, memory: object) -> None:
-        """Take a block back: keep it for reuse, or drop it when the cache is full."""
-        with self.lock:
-            self.counts["allocated"] -= size
-            if self.counts["cached"] + size <= self.limit:
-                self.counts["cached"] += size
-                self.free[index].append((address, memory))
+            try:
+                pair = _system_memory(free.size)
+            except (MemoryError, OSError, OverflowError, ValueError):
+                raise out_of_memory(free.size) from None
+        free.made += 1
+        return pair
 
     def empty_cache(self) -> int:
         """Return the cached blocks to the system; the number of bytes returned."""
-        with self.lock:
-            returned = self.counts["cached"]
-            self.counts["cached"] = 0
-            for blocks in self.free:
-                blocks.clear()
+        returned = 0
+        for free in list(self.lists.values()):
+            dropped = len(free.blocks)
+            del free.blocks[:dropped]
+            free.made -= dropped
+            returned += dropped * free.size
         return returned
 
     def set_limit(self, nbytes: int) -> None:
         """Bytes that may stay cached."""
         self.limit = nbytes
-        if self.counts["cached"] > nbytes:
+        for free in list(self.lists.values()):
+            free.most = nbytes // free.size
+        if self.stats()["cached"] > nbytes:
             self.empty_cache()
 
     def stats(self) -> dict[str, int]:
         """Byte and call counts; see `stats`."""
-        return dict(self.counts)
-
-
-class _Block:
-    """One block in use; it returns to its pool when the last reference goes."""
-
-    __slots__ = ("address", "index", "memory", "pool", "size")
-
-    def __init__(self, pool: PythonPool, index: int, size: int, address: int, memory: object) -> None:
-        self.pool = pool
-        self.index = index
-        self.size = size
-        self.address = address
-        self.memory = memory
-
-    def __del__(self) -> None:
-        self.pool.release(self.index, self.size, self.address, self.memory)
+        lists = list(self.lists.values())
+        return {
+            "allocated": sum(free.size * (free.made - len(free.blocks)) for free in lists),
+            "cached": sum(free.size * len(free.blocks) for free in lists),
+            "system_allocations": self.system_allocations,
+        }
 
 
 def _system_memory(size: int) -> tuple[int, object]:
@@ -187,19 +211,24 @@ class NativePool:
 
     def set_limit(self, nbytes: int) -> None:
         """Bytes that may stay cached."""
-        self.runtime.set_word("pool_counts", nbytes, 4)
-        if self.runtime.word("pool_counts", 3) > nbytes:
+        self.runtime.set_word("pool_counts", nbytes, 3)
+        if self.runtime.word("pool_counts", 2) > nbytes:
             self.empty()
 
     def stats(self) -> dict[str, int]:
         """Byte and call counts; see `stats`."""
-        names = ("allocations", "system_allocations", "allocated", "cached")
+        names = ("system_allocations", "allocated", "cached")
         counts = self.before.stats()
         return {name: counts[name] + self.runtime.word("pool_counts", index) for index, name in enumerate(names)}
 
 
 _python_pool = PythonPool()
 _pool: Pool = _python_pool
+
+
+def python_pool() -> PythonPool | None:
+    """The allocator in use if it is the one without native code."""
+    return _python_pool if _pool is _python_pool else None
 
 
 def attach(runtime: NativeRuntime, allocate: Callable[[int], tuple[int, object]]) -> None:
@@ -225,6 +254,6 @@ def set_limit(nbytes: int) -> None:
 
 
 def stats() -> dict[str, int]:
-    """Counts of the pool: bytes `allocated` to tensors and `cached` for reuse, calls `allocations` (requests) and
-    `system_allocations` (requests that needed fresh memory)."""
+    """Counts of the pool: bytes `allocated` to tensors and `cached` for reuse, and how many requests so far needed
+    fresh memory, `system_allocations`."""
     return _pool.stats()

@@ -173,9 +173,9 @@ class Specialisation:
         self.workspace_bytes = executable.program.workspace_bytes
         self.sealed = False
         self._epoch = 0
-        self._calls = 0
-        # The encoded table, once the native call path has it.
+        # What either call path made of it.
         self.native: Any = None
+        self.safe: Any = None
 
     def argument(self, guard: Guard) -> None:
         """Add the guard of the next positional argument."""
@@ -240,11 +240,8 @@ class Specialisation:
     def calls(self) -> int:
         """How often the program ran through this specialisation."""
         native_calls: int = self.native.calls() if self.native is not None else 0
-        return self._calls + native_calls
-
-    def count_call(self) -> None:
-        """Count a call made by the safe path."""
-        self._calls += 1
+        safe_calls: int = self.safe.calls[0] if self.safe is not None else 0
+        return safe_calls + native_calls
 
     def seal(self) -> None:
         """Check completeness; raises BuildError (IG503) with everything that is missing or wrong."""

@@ -71,6 +71,7 @@ def _quota_v1(group: Path) -> float | None:
 
 _lock = threading.Lock()
 _count: int | None = None
+_published: int | None = None
 # One ingot_context per thread count, never freed: a running program may hold any of them.
 _contexts: dict[int, "ctypes.Array[ctypes.c_int64]"] = {}
 
@@ -96,17 +97,18 @@ def set_num_threads(count: int) -> None:
 
 def context() -> int:
     """Address of the ingot_context to pass to an entry; 0 means serial."""
-    runtime = native.load(build=False)
-    if runtime is None or get_num_threads() == 1:
-        return 0
-    return _context(runtime, get_num_threads())
+    return publish() if _published is None else _published
 
 
-def publish() -> None:
-    """Tell the native call path which context to pass."""
+def publish() -> int:
+    """Find the context again, after the number of threads has changed or native code has come, and tell the native
+    call path; its address."""
+    global _published
     runtime = native.load(build=False)
+    _published = 0 if runtime is None or get_num_threads() == 1 else _context(runtime, get_num_threads())
     if runtime is not None:
-        runtime.set_word("entry_context", context())
+        runtime.set_word("entry_context", _published)
+    return _published
 
 
 def _context(runtime: native.NativeRuntime, count: int) -> int:
