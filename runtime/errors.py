@@ -24,7 +24,8 @@ CODES: dict[str, str] = {
     "IG120": "An index is outside its axis. Indices count from 0; negative ones count from the end and reach back as "
     "far as the axis is long.",
     "IG121": "An index, the tensor it reads or writes, and the updates have shapes that do not belong together. take "
-    "and put replace one axis by the axes of the index; gather and scatter take an index with as many axes as the tensor.",
+    "and put replace one axis by the axes of the index; gather and scatter take an index with as many axes as the "
+    "tensor.",
     "IG122": "Values can be written in mode set, add or max.",
     "IG130": "The axes of a product of two tensors do not exist, repeat, or are paired with axes of another size.",
     "IG131": "A window or kernel does not fit: channels or groups disagree, a stride or dilation is not positive, or "
