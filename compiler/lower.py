@@ -453,9 +453,39 @@ def on_grid(index: Index, gap: Size) -> Expr:
     return apply("eq", apply("remainder", position(index), indexing.size_expr(gap)), Literal(dtypes.int64, 0))
 
 
+def lower_window(body: Graph, value: Value, name: str) -> Kernel:
+    """A reduction over windows: for every result element, loops over its window."""
+    attrs, (x,) = value.attrs, value.operands
+    fold = indexing.TABLE[attrs["reduction"]]
+    axes: Axes = tuple((f"i{d}", n) for d, n in enumerate(value.shape))
+    window: Axes = tuple((f"w{d}", n) for d, n in enumerate(attrs["window"]) if n != 1)
+    puller = Puller(body, dict([*axes, *window]))
+    inside: Expr | None = None
+    place: list[Index] = []
+    own = tuple(indexing.axis_index(a) if n != 1 else constant(0) for a, n in axes)
+    for d, index in enumerate(own):
+        at = plus(scaled(index, attrs["stride"][d]), constant(-attrs["padding"][d][0]))
+        if attrs["window"][d] != 1:
+            at = plus(at, scaled(indexing.axis_index(f"w{d}"), attrs["dilation"][d]))
+        if not indexing.fits(at, x.shape[d], puller.extents):
+            inside = both(inside, in_range(at, x.shape[d]))
+        place.append(at)
+    element = puller.pull(x, tuple(place), inside)
+    dtype = accumulator_dtype(value.dtype)
+    if inside is not None:
+        nothing = Literal(value.dtype, fold.lower.identity(value.dtype))
+        element = Apply(indexing.TABLE["select"], (inside, element, nothing), value.dtype)
+    store = Store(len(body.inputs), indexing.linear(own, value.shape), rounded(Name("r0", dtype), value.dtype))
+    total = Reduce((Accumulator("r0", fold, dtype),), nest(window, [Accumulate("r0", element)]))
+    kept: Axes = tuple(a for a in axes if a[1] != 1)
+    return Kernel(name, buffers_of(body), nest(kept, [total, store]), (), (value.location,) if value.location else ())
+
+
 def lower_special(body: Graph, name: str) -> Kernel:
-    """One op with an emitter of its own, on contiguous buffers."""
+    """One op by itself, on contiguous buffers: a windowed reduction is a loop nest, others have their own emitters."""
     value = next(v for v in body.values if v not in body.inputs and v.op.kind != "get")
+    if value.op.name == "reduce_window":
+        return lower_window(body, value, name)
     types = tuple(v.type for v in body.inputs)
     stmt = Special(value.op, types, value.types, tuple(sorted(value.attrs.items())))
     return Kernel(name, buffers_of(body), (stmt,), (), (value.location,) if value.location else ())

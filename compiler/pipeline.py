@@ -25,8 +25,10 @@ from ingot.compiler.lower import lower
 from ingot.compiler.passes.decompose import decompose
 from ingot.compiler.passes.fold import fold
 from ingot.compiler.passes.fuse import fuse
+from ingot.compiler.passes.one_hot import one_hot
 from ingot.compiler.passes.plan import Plan, Planner, print_plan
 from ingot.compiler.passes.simplify import simplify
+from ingot.compiler.passes.split_reductions import split_reductions
 from ingot.compiler.schedule import cost, schedule_loops
 from ingot.compiler.text_print import print_graph
 from ingot.compiler.verify import verify
@@ -39,6 +41,8 @@ Pass = Callable[[Graph], Graph]
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("decompose", decompose),
     ("fold", fold),
+    ("one_hot", one_hot),
+    ("split_reductions", split_reductions),
     ("simplify", simplify),
     ("fuse", fuse),
 )

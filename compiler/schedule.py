@@ -181,8 +181,8 @@ def weight(kernel: Kernel) -> int:
 
 
 def innermost(kernel: Kernel) -> str | None:
-    """The axis of the fastest-moving dimension: axes are numbered in memory order of the domain."""
-    axes = {s.axis for s in statements(kernel.body) if isinstance(s, For)}
+    """The axis of the fastest-moving dimension: the domain's axes i0, i1 … are numbered in memory order."""
+    axes = {s.axis for s in statements(kernel.body) if isinstance(s, For) and s.axis.startswith("i")}
     return max(axes, key=lambda a: int(a[1:])) if axes else None
 
 

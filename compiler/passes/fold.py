@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from ingot.compiler.ir import Graph, TensorType, Value
+from ingot.compiler.ops import TABLE
 from ingot.compiler.ops.source import const, constant, iota
 from ingot.compiler.ops.view import concat, pad
+from ingot.compiler.rewrite import Rules, rewrite
 from ingot.runtime.errors import IngotError
 
 # A result of more elements is cheaper to compute at run time than to store in the program; it also bounds the operands,
@@ -25,12 +27,12 @@ NEVER = frozenset({"source", "random", "control", "call"})
 
 def fold(graph: Graph) -> Graph:
     """Replace ops over constants, where the result is small or one number throughout. Bits are those of `eval`."""
-    return graph.map(folded)
+    return rewrite(graph, RULES)
 
 
 def folded(value: Value) -> Value | None:
     """The constant that a value is, or None."""
-    if value.op.kind in NEVER or not isinstance(value.type, TensorType):
+    if not isinstance(value.type, TensorType):
         return None
     if value.op.kind == "get":
         (several,) = value.operands
@@ -80,3 +82,6 @@ def attempt(value: Value, arrays: list[Any]) -> Any:
 
 def fitting(result: Any) -> Value:
     return constant(np.ascontiguousarray(result).reshape(np.shape(result)))
+
+
+RULES: Rules = {op: (folded,) for op in TABLE.values() if op.kind not in NEVER}

@@ -54,6 +54,15 @@ def compact_axes(shape: Shape, axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(numbers[d] for d in axes if shape[d] != 1)
 
 
+def remap(shape: Shape, axes: tuple[int, ...], finer: Shape) -> tuple[int, ...]:
+    """The axes of `shape` as axes of a refinement of it."""
+    found: list[int] = []
+    for ours, theirs in indexing.blocks(shape, finer):
+        if any(d in axes for d in range(ours.start, ours.stop)):
+            found += range(theirs.start, theirs.stop)
+    return tuple(found)
+
+
 def is_free(value: Value) -> bool:
     """Views and sources that every reader computes for itself."""
     if value.op.name == "const":
@@ -143,22 +152,25 @@ class Fusion:
         self, group: Group, shape: Shape, reduced: tuple[int, ...] | None
     ) -> tuple[Shape, tuple[int, ...] | None] | None:
         """(domain, reduced) of the group once it also computes over `shape`; None when they do not go together."""
+        finer = indexing.refinement(group.domain, shape)
         if group.style == "contract":
-            same = reduced is None and indexing.refinement(group.domain, shape) == compact(group.domain)
-            return (group.domain, None) if same else None
+            return (group.domain, None) if reduced is None and finer == compact(group.domain) else None
         if group.style != "loop":
             return None
         if group.reduced is None and reduced is None:
-            refined = indexing.refinement(group.domain, shape)
-            return None if refined is None else (refined, None)
-        if reduced is None and group.reduced is not None:
-            if shape in (group.domain, kept_shape(group.domain, group.reduced)):
-                return group.domain, group.reduced
-            return None
-        if group.reduced is None:
+            return None if finer is None else (finer, None)
+        if group.reduced is not None and reduced is not None:
+            if finer is None or remap(shape, reduced, finer) != remap(group.domain, group.reduced, finer):
+                return None
+            return finer, remap(shape, reduced, finer)
+        domain, axes, other = group.domain, group.reduced, shape
+        if axes is None:
             assert reduced is not None
-            return (shape, reduced) if group.domain in (shape, kept_shape(shape, reduced)) else None
-        return (shape, reduced) if (shape, reduced) == (group.domain, group.reduced) else None
+            domain, axes, other = shape, reduced, group.domain
+        if finer is not None:
+            return finer, remap(domain, axes, finer)
+        rows = kept_shape(domain, axes)
+        return (domain, axes) if indexing.refinement(rows, other) == rows else None
 
     def join(self, value: Value, shape: Shape, reduced: tuple[int, ...] | None) -> Group:
         """Put the value into one group with as many of its sources' groups as go together, the latest first."""
