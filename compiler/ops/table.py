@@ -26,7 +26,7 @@ Vjp = Callable[..., tuple[Value | None, ...]]
 class Fold:
     """How a reduction or a cumulative row lowers: acc = combine(acc, element), started at the identity.
 
-    `identity` gives the start for a dtype; `combine` names a scalar method; `lanes` is the stem of the LLVM
+    `identity` gives the start for a dtype; `combine` names the elementwise row; `lanes` is the stem of the LLVM
     `vector.reduce` intrinsic ("add" stands for fadd or add, "max" for fmaximum, smax or umax), None without one.
     `position`: the row yields the index of the first element that `combine` keeps, not the element.
     """

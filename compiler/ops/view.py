@@ -1,9 +1,8 @@
-"""Rows that move elements and compute nothing."""
+"""Rows that move elements and compute nothing. They lower to index arithmetic (`compiler.indexing`), not to code."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,20 +28,6 @@ from ingot.runtime.dtypes import ALL
 from ingot.runtime.errors import DTypeError, ShapeError
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Along:
-    """Where a view reads one axis of its operand: at (offset + stride * i) / divisor.
-
-    i is the position along `axis` of the result. A quotient that is not whole, or lies outside the operand, stands
-    for the pad value.
-    """
-
-    axis: int
-    stride: int = 1
-    offset: Size = 0
-    divisor: int = 1
 
 
 # ---- reshape
@@ -102,7 +87,6 @@ permute: Op = register(
         vjp=lambda g, y, x, *, axes: (permute(g, axes=inverse(axes)),),
         jvp=linear_jvp(lambda t, *, axes: permute(t, axes=axes)),
         batch=lambda size, x, *, axes: permute(x, axes=(0, *shift(axes))),
-        lower=lambda shape, *, axes: tuple(Along(a) for a in inverse(axes)),
         dtypes=ALL,
         samples=(
             Sample((Arg((2, 3)),), attributes(axes=(1, 0))),
@@ -137,9 +121,6 @@ expand: Op = register(
         vjp=lambda g, y, x, *, shape: (reshape(TABLE["sum"](g, axes=_grown(x, shape)), shape=x.shape),),
         jvp=linear_jvp(lambda t, *, shape: expand(t, shape=shape)),
         batch=lambda size, x, *, shape: expand(x, shape=(size, *shape)),
-        lower=lambda operand, *, shape: tuple(
-            Along(i, 1 if m == n else 0) for i, (m, n) in enumerate(zip(operand, shape, strict=True))
-        ),
         dtypes=ALL,
         samples=(
             Sample((Arg((2, 1)),), attributes(shape=(2, 3))),
@@ -202,9 +183,6 @@ slice: Op = register(
         vjp=_slice_vjp,
         jvp=linear_jvp(lambda t, **attrs: slice(t, **attrs)),
         batch=lambda size, x, *, start, stop, step: slice(x, start=(0, *start), stop=(size, *stop), step=(1, *step)),
-        lower=lambda shape, *, start, stop, step: tuple(
-            Along(i, s, a) for i, (a, s) in enumerate(zip(start, step, strict=True))
-        ),
         dtypes=ALL,
         samples=(
             Sample((Arg((4, 5)),), attributes(start=(1, 0), stop=(3, 5), step=(1, 1))),
@@ -261,9 +239,6 @@ pad: Op = register(
         jvp=linear_jvp(lambda t, *, value, **attrs: pad(t, value=0.0, **attrs)),
         batch=lambda size, x, *, low, high, interior, value: pad(
             x, low=(0, *low), high=(0, *high), interior=(0, *interior), value=value
-        ),
-        lower=lambda shape, *, low, high, interior, value: tuple(
-            Along(i, 1, -a, s + 1) for i, (a, s) in enumerate(zip(low, interior, strict=True))
         ),
         dtypes=ALL,
         samples=(
@@ -350,7 +325,6 @@ flip: Op = register(
         vjp=lambda g, y, x, *, axes: (flip(g, axes=axes),),
         jvp=linear_jvp(lambda t, *, axes: flip(t, axes=axes)),
         batch=lambda size, x, *, axes: flip(x, axes=shift(axes)),
-        lower=lambda shape, *, axes: tuple(Along(i, -1, n - 1) if i in axes else Along(i) for i, n in enumerate(shape)),
         dtypes=ALL,
         samples=(
             Sample((Arg((2, 3)),), attributes(axes=(1,))),
