@@ -2,3 +2,6 @@
 
 if __name__ != "ingot":
     raise ImportError(f"this folder is the package ingot; it was imported as {__name__!r}")
+
+from ingot.tensor import Tensor as Tensor
+from ingot.creation import *

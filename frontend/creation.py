@@ -1,0 +1,319 @@
+"""Tensors from numbers, sequences and arrays."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ingot.compiler.ir import TensorType
+from ingot.compiler.ops.source import constant, iota
+from ingot.compiler.ops.source import full as full_value
+from ingot.compiler.ops.view import reshape
+from ingot.core import TensorBase, new_tensor, own_array, tensor_from_array
+from ingot.functional.arithmetic import add, mul
+from ingot.functional.joining import stack
+from ingot.gate import apply
+from ingot.modes import Defaults, modes
+from ingot.promote import cast_to, check_number, is_number, number_dtype
+from ingot.runtime import dtypes
+from ingot.runtime.dtypes import DType
+from ingot.runtime.dtypes import from_numpy as dtype_from_numpy
+from ingot.runtime.errors import DTypeError, ShapeError, SpecError
+from ingot.runtime.layout import Layout
+from ingot.runtime.storage import Storage
+from ingot.source_lines import user_line
+
+if TYPE_CHECKING:
+    from ingot.tensor import Tensor
+
+
+def check_device(device: Any) -> None:
+    """Raises SpecError (IG234) unless the device is the CPU (or unspecified)."""
+    if device is None or str(device).split(":")[0] == "cpu":
+        return
+    raise SpecError("IG234", f"there is no device {device!s}", where=user_line(), fix="device='cpu'")
+
+
+def shape_from(sizes: tuple[Any, ...]) -> Any:
+    """The shape given as separate sizes or one sequence. Raises ShapeError (IG202) for negative sizes."""
+    given = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+    shape = tuple([n if hasattr(n, "terms") else operator.index(n) for n in given])
+    if any(isinstance(n, int) and n < 0 for n in shape):
+        raise ShapeError("IG202", f"a tensor cannot have shape {list(shape)}", where=user_line())
+    return shape
+
+
+def filled(shape: Any, number: Any, dtype: DType, requires_grad: bool = False) -> Tensor:
+    """A tensor of its own memory with one number everywhere."""
+    check_number(number, dtype)
+    trace = modes.trace
+    if trace is not None:
+        made: Tensor = trace.wrap(full_value(TensorType(dtype, shape), number))
+    else:
+        made = tensor_from_array(np.full(shape, number, dtype.numpy))
+    return marked(made, requires_grad)
+
+
+def marked(tensor: Tensor, requires_grad: bool) -> Tensor:
+    """The tensor, made a leaf that requires grad if asked."""
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """All 0; in the default dtype unless one is given."""
+    check_device(device)
+    return filled(shape_from(size), 0, dtype or Defaults.dtype, requires_grad)
+
+
+def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """All 1; in the default dtype unless one is given."""
+    check_device(device)
+    return filled(shape_from(size), 1, dtype or Defaults.dtype, requires_grad)
+
+
+def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Memory whose elements nobody set; zero inside compiled code."""
+    check_device(device)
+    kind = dtype or Defaults.dtype
+    shape = shape_from(size)
+    if modes.trace is not None:
+        return filled(shape, 0, kind, requires_grad)
+    layout = Layout.of(kind, shape)
+    return marked(new_tensor(layout, Storage.allocate(layout.nbytes)), requires_grad)
+
+
+def full(
+    size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """All `fill_value`; in its own dtype (bool, int64 or the default one) unless one is given."""
+    check_device(device)
+    shape = shape_from(size if isinstance(size, tuple) else (size,))
+    if isinstance(fill_value, TensorBase):
+        kind = dtype or fill_value._layout.dtype
+        return marked(add(filled(shape, 0, kind), cast_to(fill_value, kind)), requires_grad)  # type: ignore[arg-type]
+    return filled(shape, fill_value, dtype or number_dtype(fill_value), requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """All 0 in the shape and dtype of another tensor."""
+    check_device(device)
+    return filled(input._layout.shape, 0, dtype or input._layout.dtype, requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """All 1 in the shape and dtype of another tensor."""
+    check_device(device)
+    return filled(input._layout.shape, 1, dtype or input._layout.dtype, requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Memory whose elements nobody set, in the shape and dtype of another tensor."""
+    return empty(input._layout.shape, dtype=dtype or input._layout.dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """All `fill_value` in the shape and dtype of another tensor."""
+    check_device(device)
+    return filled(input._layout.shape, fill_value, dtype or input._layout.dtype, requires_grad)
+
+
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, ... below `end`; int64 when all are ints, else the default dtype."""
+    check_device(device)
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise SpecError("IG235", "arange: step must be nonzero", where=user_line())
+    whole = all(isinstance(n, int) for n in (start, end, step))
+    kind = dtype or (dtypes.int64 if whole or hasattr(end, "terms") else Defaults.dtype)
+    if not whole and not hasattr(end, "terms") and (end - start) / step < 0:
+        raise SpecError("IG235", f"arange: {start} to {end} does not go with step {step}", where=user_line())
+    if hasattr(end, "terms"):
+        count: Any = end - start if step == 1 else (end - start + step - 1) // step
+    else:
+        count = max(math.ceil((end - start) / step), 0) if not whole else max(-(-(end - start) // step), 0)
+    return marked(_counted(count, start, step, kind), requires_grad)
+
+
+def _counted(count: Any, start: Any, step: Any, kind: DType) -> Tensor:
+    if modes.trace is None:
+        wide = np.float64 if kind.is_floating_point else np.int64
+        numbers = np.arange(count, dtype=np.int64).astype(wide) * wide(step) + wide(start)
+        return tensor_from_array(own_array(numbers.astype(kind.numpy)))
+    wide_type = dtypes.float64 if kind.is_floating_point else dtypes.int64
+    counter = apply(iota, type=TensorType(wide_type, (count,)), axis=0)
+    if step != 1:
+        counter = mul(counter, step)
+    return cast_to(counter if start == 0 else add(counter, start), kind)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` numbers from start to end, evenly apart (counted from both ends, as PyTorch does)."""
+    check_device(device)
+    kind = dtype or Defaults.dtype
+    index = np.arange(steps)
+    # aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp computes in the result's type for float and double.
+    scalar = kind.numpy.type if kind.is_floating_point and kind.itemsize >= 4 else np.float32
+    if steps == 1:
+        return marked(_known(np.array([start]).astype(kind.numpy)), requires_grad)
+    low, high = scalar(start), scalar(end)
+    step = scalar((high - low) / scalar(max(steps - 1, 1)))
+    forward = low + step * index.astype(scalar)
+    backward = high - step * (steps - 1 - index).astype(scalar)
+    return marked(_known(np.where(index < steps // 2, forward, backward).astype(kind.numpy)), requires_grad)
+
+
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None
+) -> Tensor:
+    """`steps` powers of `base`, their exponents evenly apart."""
+    check_device(device)
+    kind = dtype or Defaults.dtype
+    return _known(np.power(base, np.linspace(start, end, steps)).astype(kind.numpy))
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """The identity matrix of n rows and m columns."""
+    check_device(device)
+    kind = dtype or Defaults.dtype
+    return marked(_known(np.eye(n, n if m is None else m, dtype=kind.numpy)), requires_grad)
+
+
+def _known(array: np.ndarray[Any, Any]) -> Tensor:
+    """Elements known now: a tensor, or a constant of the trace."""
+    trace = modes.trace
+    if trace is not None:
+        return trace.wrap(constant(np.asarray(array, order="C")))  # type: ignore[no-any-return]
+    return tensor_from_array(own_array(array))
+
+
+def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A copy of numbers, nested sequences of them, an array or a tensor. Floats get the default dtype, ints int64.
+
+    Raises SpecError (IG236) for sequences of unequal lengths and things that are no numbers.
+    """
+    check_device(device)
+    if isinstance(data, TensorBase):
+        copy = apply(reshape, data.detach(), shape=data._layout.shape)  # type: ignore[attr-defined]
+        return marked(cast_to(copy, dtype or data._layout.dtype), requires_grad)
+    if type(data) in (list, tuple) and _holds_tensors(data):
+        if modes.trace is not None and not is_number(data):
+            return _stacked(data, dtype)
+        data = _plain(data)
+    return marked(_known(array_from(data, dtype)), requires_grad)
+
+
+def _holds_tensors(data: Any) -> bool:
+    return any(isinstance(x, TensorBase) or (type(x) in (list, tuple) and _holds_tensors(x)) for x in data)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, TensorBase):
+        return data.tolist()  # type: ignore[attr-defined]
+    return [_plain(x) for x in data] if type(data) in (list, tuple) else data
+
+
+def _stacked(data: Any, dtype: DType | None) -> Tensor:
+    parts = [_stacked(x, dtype) if type(x) in (list, tuple) else x for x in data]
+    kind = dtype or next((p._layout.dtype for p in parts if isinstance(p, TensorBase)), Defaults.dtype)
+    return stack([cast_to(p, kind) if isinstance(p, TensorBase) else tensor(p, dtype=kind) for p in parts])  # type: ignore[arg-type]
+
+
+def array_from(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
+    """Numbers, sequences or an array as an array of the dtype PyTorch gives them."""
+    try:
+        array = np.array(data)
+    except (ValueError, TypeError) as error:
+        raise SpecError("IG236", f"a tensor cannot be made of this: {error}", where=user_line()) from None
+    if array.dtype == object or array.dtype.kind in "USOMmc":
+        raise SpecError(
+            "IG236",
+            f"a tensor cannot be made of {type(data).__name__} data (NumPy dtype {array.dtype})",
+            where=user_line(),
+        )
+    from_python = not isinstance(data, (np.ndarray, np.generic)) and not _holds_arrays(data)
+    if dtype is None and from_python:
+        dtype = Defaults.dtype if array.dtype.kind == "f" or array.size == 0 else dtype_from_numpy(array.dtype)
+    return array if dtype is None else array.astype(dtype.numpy)
+
+
+def _holds_arrays(data: Any) -> bool:
+    return isinstance(data, (list, tuple)) and any(
+        isinstance(x, (np.ndarray, np.generic)) or _holds_arrays(x) for x in data
+    )
+
+
+def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor that shares the array's memory. Raises SpecError (IG206) for a read-only array.
+
+    An array that is not C-contiguous becomes a strided view of the same memory; negative strides are an error.
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise DTypeError("IG214", f"from_numpy takes an array, not {type(ndarray).__name__}", where=user_line())
+    if ndarray.flags.c_contiguous and ndarray.flags.writeable:
+        return tensor_from_array(ndarray)
+    return _strided(ndarray)
+
+
+def _strided(array: np.ndarray[Any, Any]) -> Tensor:
+    base = array
+    while isinstance(base.base, np.ndarray) and not base.flags.c_contiguous:
+        base = base.base
+    item = array.itemsize
+    start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+    usable = base.flags.c_contiguous and array.flags.writeable and base.dtype.itemsize == item
+    if not usable or start % item or any(s < 0 or s % item for s in array.strides):
+        raise SpecError(
+            "IG206",
+            f"an array of shape {array.shape} and strides {array.strides} cannot be shared as a tensor",
+            where=user_line(),
+            fix="ingot.from_numpy(array.copy())",
+        )
+    layout = Layout.of(dtype_from_numpy(array.dtype), array.shape, tuple(s // item for s in array.strides))
+    return new_tensor(layout, Storage.from_numpy(base), start // item)  # type: ignore[no-any-return]
+
+
+def as_tensor(data: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """The data as a tensor, sharing memory with a tensor or array where the dtype allows."""
+    check_device(device)
+    if isinstance(data, TensorBase):
+        return cast_to(data, dtype) if dtype is not None else data  # type: ignore[arg-type, return-value]
+    if isinstance(data, np.ndarray) and data.flags.writeable:
+        shared = from_numpy(data)
+        return shared if dtype is None else cast_to(shared, dtype)
+    return tensor(data, dtype=dtype)
+
+
+asarray = as_tensor
+
+
+def scalar_tensor(value: Any, *, dtype: DType | None = None) -> Tensor:
+    """A 0-d tensor in the default dtype."""
+    return tensor(value, dtype=dtype or Defaults.dtype)
+
+
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The indices of a lower triangle, [2, n]."""
+    return _known(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The indices of an upper triangle, [2, n]."""
+    return _known(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))
+

@@ -1,0 +1,37 @@
+"""Run one row now: NumPy arrays through its `eval`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ingot.compiler.ir import Op, TensorType
+from ingot.core import Array, TensorBase, array_of, own_array, type_of
+from ingot.runtime.errors import IngotError
+from ingot.source_lines import user_line
+
+
+def evaluate(op: Op, tensors: Sequence[TensorBase], attrs: Mapping[str, Any]) -> Array | tuple[Array, ...]:
+    """The result(s), in memory of their own. Raises what the row raises, with the user's line."""
+    arrays = tuple([array_of(t) for t in tensors])
+    try:
+        result = op.eval(*arrays, **attrs)
+    except IngotError as error:
+        if error.where is None:
+            error.where = user_line()
+        raise
+    except (TypeError, ValueError, IndexError):
+        explain(op, [type_of(t) for t in tensors], attrs)
+        raise
+    if isinstance(result, tuple):
+        return tuple([own_array(array, arrays) for array in result])
+    return own_array(result, arrays)
+
+
+def explain(op: Op, types: Sequence[TensorType], attrs: Mapping[str, Any]) -> None:
+    """Raise the type rule's error, with the user's line, if the operands break it."""
+    try:
+        op.infer(*types, **attrs)
+    except IngotError as error:
+        error.where = user_line()
+        raise

@@ -1,0 +1,165 @@
+"""Copies, other dtypes, and the way out to Python and NumPy."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ingot import creation
+from ingot.compiler.ops.view import reshape
+from ingot.core import TensorBase, array_of, is_traced
+from ingot.gate import apply
+from ingot.modes import modes
+from ingot.promote import cast_to
+from ingot.runtime import dtypes
+from ingot.runtime.dtypes import DType
+from ingot.runtime.errors import GradError, ShapeError
+from ingot.source_lines import user_line
+from ingot.tape import needs_grad
+
+if TYPE_CHECKING:
+    from ingot.tensor import Tensor
+
+
+def concrete(tensor: TensorBase, use: str) -> None:
+    """Raises TraceError when the elements of a traced tensor are asked for; `use` says by what."""
+    trace = modes.trace
+    if trace is not None:
+        trace.refuse(tensor, use)
+    elif is_traced(tensor):
+        tensor._storage.array(tensor._layout, 0)  # type: ignore[union-attr]
+
+
+def item(self: Tensor) -> Any:
+    """The only element as a Python number. Raises ShapeError (IG237) unless there is exactly one."""
+    concrete(self, "item()")
+    if self._layout.numel != 1:
+        raise ShapeError(
+            "IG237",
+            f"a Tensor with {self._layout.numel} elements cannot be converted to Scalar",
+            where=user_line(),
+            fix="x.tolist(), or x.sum().item()",
+        )
+    return array_of(self).item()
+
+
+def tolist(self: Tensor) -> Any:
+    """The elements as nested lists; a 0-d tensor as a number."""
+    concrete(self, "tolist()")
+    return array_of(self).tolist()
+
+
+def numpy(self: Tensor, *, force: builtins.bool = False) -> np.ndarray[Any, Any]:
+    """The elements as an array that shares memory. Raises GradError (IG311) for a tensor that requires grad."""
+    concrete(self, "numpy()")
+    if needs_grad(self) and not force:
+        raise GradError(
+            "IG311",
+            "can't call numpy() on a Tensor that requires grad",
+            where=user_line(),
+            fix="x.detach().numpy()",
+        )
+    return array_of(self)
+
+
+def clone(input: Tensor) -> Tensor:
+    """A copy, which gradients flow through."""
+    return apply(reshape, input, shape=input._layout.shape)
+
+
+def to(
+    self: Tensor, *args: Any, dtype: DType | None = None, device: Any = None, copy: builtins.bool = False, **_: Any
+) -> Tensor:
+    """In another dtype (or that of another tensor); itself where nothing changes."""
+    for arg in args:
+        if isinstance(arg, DType):
+            dtype = arg
+        elif isinstance(arg, TensorBase):
+            dtype = arg._layout.dtype
+        elif not isinstance(arg, builtins.bool):
+            device = arg
+    creation.check_device(device)
+    result = self if dtype is None else cast_to(self, dtype)
+    return clone(result) if copy and result is self else result
+
+
+_TYPE_NAMES = {
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+    "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
+    "int64": "LongTensor",
+    "int32": "IntTensor",
+    "int16": "ShortTensor",
+    "int8": "CharTensor",
+    "uint8": "ByteTensor",
+    "bool": "BoolTensor",
+}
+
+
+def type(self: Tensor, dtype: Any = None) -> Any:
+    """In another dtype; without one, the name of the tensor's type."""
+    if dtype is None:
+        return f"ingot.{_TYPE_NAMES.get(self._layout.dtype.name, 'Tensor')}"
+    if isinstance(dtype, DType):
+        return cast_to(self, dtype)
+    name = str(dtype).rsplit(".", 1)[-1]
+    known = {title: short for short, title in _TYPE_NAMES.items()}
+    return cast_to(self, dtypes.by_name(known.get(name, name)))
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """In the dtype of another tensor."""
+    return cast_to(self, other._layout.dtype)
+
+
+def _to_dtype(dtype: DType) -> Callable[[Tensor], Tensor]:
+    def convert(self: Tensor) -> Tensor:
+        return cast_to(self, dtype)
+
+    convert.__doc__ = f"In {dtype.name}; itself if it is."
+    return convert
+
+
+to_float = _to_dtype(dtypes.float32)
+to_double = _to_dtype(dtypes.float64)
+to_half = _to_dtype(dtypes.float16)
+to_bfloat16 = _to_dtype(dtypes.bfloat16)
+to_long = _to_dtype(dtypes.int64)
+to_int = _to_dtype(dtypes.int32)
+to_short = _to_dtype(dtypes.int16)
+to_char = _to_dtype(dtypes.int8)
+to_byte = _to_dtype(dtypes.uint8)
+to_bool = _to_dtype(dtypes.bool_)
+
+
+def cpu(self: Tensor) -> Tensor:
+    """The tensor itself: it lives on the CPU."""
+    return self
+
+
+def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, requires_grad: builtins.bool = False) -> Tensor:
+    """A copy of the data in this tensor's dtype."""
+    return creation.tensor(data, dtype=dtype or self._layout.dtype, requires_grad=requires_grad)
+
+
+def new_zeros(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """All 0, in this tensor's dtype."""
+    return creation.zeros(*size, dtype=dtype or self._layout.dtype, device=device)
+
+
+def new_ones(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """All 1, in this tensor's dtype."""
+    return creation.ones(*size, dtype=dtype or self._layout.dtype, device=device)
+
+
+def new_empty(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """Memory whose elements nobody set, in this tensor's dtype."""
+    return creation.empty(*size, dtype=dtype or self._layout.dtype, device=device)
+
+
+def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """All `fill_value`, in this tensor's dtype."""
+    return creation.full(size, fill_value, dtype=dtype or self._layout.dtype, device=device)

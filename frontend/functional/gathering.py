@@ -1,0 +1,324 @@
+"""Reading and writing at positions given by tensors; sorting and searching."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ingot.compiler.ops import elementwise, source
+from ingot.compiler.ops import index as index_rows
+from ingot.compiler.ops import sort as sort_rows
+from ingot.compiler.ops import view as view_rows
+from ingot.compiler.ir import TensorType
+from ingot.core import array_of, is_traced, own_array, tensor_from_array
+from ingot.functional.arithmetic import div, ge, le, lt, mul, splat_or_expand, where
+from ingot.functional.reductions import ValuesAndIndices, axis_of
+from ingot.functional.reductions import sum as total
+from ingot.functional.shaping import expand, flatten, sliced, unsqueeze
+from ingot.gate import apply, apply_several
+from ingot.modes import modes
+from ingot.promote import cast_to, expand_to, splat
+from ingot.runtime import dtypes
+from ingot.runtime.errors import DTypeError, ShapeError, SpecError, TraceError
+from ingot.source_lines import user_line
+
+if TYPE_CHECKING:
+    from ingot.tensor import Tensor
+
+
+def wrapped(index: Tensor, size: Any) -> Tensor:
+    """Negative indices counted from the end. Constant indices that are known not to be negative are left alone."""
+    if modes.trace is None and (index._layout.numel == 0 or array_of(index).min() >= 0):
+        return index
+    layout = index._layout
+    zero, extent = splat(0, layout.dtype, layout.shape), splat_or_expand(size, layout.dtype, layout.shape)
+    return apply(elementwise.select, apply(elementwise.lt, index, zero), apply(elementwise.add, index, extent), index)
+
+
+def index_tensor(index: Tensor, name: str) -> Tensor:
+    """An index in int64 or int32. Raises DTypeError (IG229) for other dtypes."""
+    if not hasattr(index, "_layout"):
+        raise DTypeError("IG229", f"{name}: the index must be a tensor, not {type(index).__name__}", where=user_line())
+    dtype = index._layout.dtype
+    if dtype in (dtypes.int64, dtypes.int32):
+        return index
+    raise DTypeError(
+        "IG229", f"{name}(): expected dtype int64 for index, got {dtype}", where=user_line(), fix="index.long()"
+    )
+
+
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """result[i][j] = input[index[i][j]][j] for dim 0, and likewise for others."""
+    axis = axis_of(input, dim)
+    if input._layout.ndim == 0:
+        return apply(view_rows.reshape, input, shape=index._layout.shape)
+    place = index_tensor(index, "gather")
+    _same_rank("gather", input, place)
+    return apply(index_rows.gather, input, place, axis=axis)
+
+
+def _same_rank(name: str, input: Tensor, index: Tensor) -> None:
+    if input._layout.ndim != index._layout.ndim:
+        raise ShapeError(
+            "IG230",
+            f"{name}: index tensor must have the same number of dimensions as input tensor: index "
+            f"{list(index._layout.shape)}, input {list(input._layout.shape)}",
+            where=user_line(),
+        )
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather` with other dimensions broadcast; in the flattened tensor without `dim`."""
+    if dim is None:
+        return gather(flatten(input), 0, flatten(indices))
+    axis = axis_of(input, dim)
+    index = index_tensor(indices, "take_along_dim")
+    a, b = list(input._layout.shape), list(index._layout.shape)
+    shape_a = tuple(m if i == axis else (n if m == 1 else m) for i, (m, n) in enumerate(zip(a, b, strict=True)))
+    shape_b = tuple(n if i == axis else (m if n == 1 else n) for i, (m, n) in enumerate(zip(a, b, strict=True)))
+    return gather(expand_to(input, shape_a), axis, expand_to(wrapped(index, a[axis]), shape_b))
+
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+    """A copy of `input` with result[index[i][j]][j] = src[i][j] for dim 0; `src` may be a number.
+
+    `reduce`: "add" or "multiply" combines instead of replacing. Raises SpecError (IG217).
+    """
+    axis = axis_of(input, dim)
+    place = index_tensor(index, "scatter")
+    _same_rank("scatter", input, place)
+    updates = _updates(input, place, value if src is None else src)
+    if reduce == "multiply":
+        return _scatter_product(input, place, updates, axis)
+    if reduce not in (None, "add"):
+        raise SpecError("IG217", f"scatter: reduce is 'add' or 'multiply', not {reduce!r}", where=user_line())
+    return apply(index_rows.scatter, input, place, updates, axis=axis, mode="set" if reduce is None else "add")
+
+
+def _updates(input: Tensor, index: Tensor, src: Any) -> Tensor:
+    dtype, shape = input._layout.dtype, index._layout.shape
+    if not hasattr(src, "_layout"):
+        return splat(src, dtype, shape)
+    if src._layout.dtype is not dtype:
+        raise DTypeError(
+            "IG227",
+            f"scatter: self and src must have the same dtype, but got {dtype} and {src._layout.dtype}",
+            where=user_line(),
+            fix=f"src.to({dtype})",
+        )
+    x: Tensor = src
+    for axis, n in enumerate(shape):
+        x = x if x._layout.shape[axis] == n else sliced(x, axis, 0, n, 1)
+    return x
+
+
+def _scatter_product(input: Tensor, index: Tensor, updates: Tensor, axis: int) -> Tensor:
+    factors = apply(
+        index_rows.scatter, splat_like(input, 1), index, updates, axis=axis, mode="set"
+    )
+    return mul(input, factors)
+
+
+def splat_like(input: Tensor, number: Any) -> Tensor:
+    """The number in the shape and dtype of a tensor."""
+    return splat(number, input._layout.dtype, input._layout.shape)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of `input` with src[i][j] added at result[index[i][j]][j] for dim 0."""
+    return scatter(input, dim, index, src, reduce="add")
+
+
+_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+
+
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """A copy of `input` combined with `src` at the index: "sum", "mean", "amax" or "amin"."""
+    axis = axis_of(input, dim)
+    place = index_tensor(index, "scatter_reduce")
+    updates = _updates(input, place, src)
+    if reduce not in _REDUCTIONS or reduce == "prod":
+        raise SpecError(
+            "IG217", f"scatter_reduce: reduce is 'sum', 'mean', 'amax' or 'amin', not {reduce!r}", where=user_line()
+        )
+    base = input
+    if not include_self:
+        neutral = {"sum": 0.0, "mean": 0.0, "amax": -float("inf"), "amin": float("inf")}[reduce]
+        base = apply(index_rows.scatter, input, place, splat(neutral, input._layout.dtype, place._layout.shape), axis=axis, mode="set")
+    if reduce == "amin":
+        return apply(elementwise.neg, apply(index_rows.scatter, apply(elementwise.neg, base), place, apply(elementwise.neg, updates), axis=axis, mode="max"))
+    if reduce == "amax":
+        return apply(index_rows.scatter, base, place, updates, axis=axis, mode="max")
+    summed = apply(index_rows.scatter, base, place, updates, axis=axis, mode="add")
+    if reduce == "sum":
+        return summed
+    ones = splat(1, input._layout.dtype, place._layout.shape)
+    counts = apply(index_rows.scatter, splat_like(input, 1 if include_self else 0), place, ones, axis=axis, mode="add")
+    return div(summed, counts.clamp(min=1))
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The parts of `dim` named by a vector of indices."""
+    axis = axis_of(input, dim)
+    place = index_tensor(index, "index_select")
+    if place._layout.ndim > 1:
+        raise ShapeError("IG230", "index_select(): Index is supposed to be a vector", where=user_line())
+    x = input if input._layout.ndim else unsqueeze(input, 0)
+    return apply(index_rows.take, x, place if place._layout.ndim else unsqueeze(place, 0), axis=axis)
+
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+    """A copy of `input` with alpha * source[i] added at index[i] of `dim`."""
+    axis = axis_of(input, dim)
+    updates = source if alpha == 1 else mul(source, alpha)
+    return apply(index_rows.put, input, wrapped(index_tensor(index, "index_add"), input._layout.shape[axis]), updates, axis=axis, mode="add")
+
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy of `input` with source[i] at index[i] of `dim`."""
+    axis = axis_of(input, dim)
+    return apply(index_rows.put, input, wrapped(index_tensor(index, "index_copy"), input._layout.shape[axis]), source, axis=axis, mode="set")
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """A copy of `input` with a number at the indices of `dim`."""
+    axis = axis_of(input, dim)
+    shape = input._layout.shape
+    updates = splat(value, input._layout.dtype, (*shape[:axis], *index._layout.shape, *shape[axis + 1 :]))
+    return index_copy(input, dim, index, updates)
+
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements of the flattened tensor at the indices."""
+    flat = flatten(input)
+    return apply(index_rows.take, flat, wrapped(index_tensor(index, "take"), flat._layout.shape[0]), axis=0)
+
+
+def needs_values(tensor: Tensor, name: str, instead: str) -> None:
+    """Raises TraceError (IG165) where the shape of a result would depend on traced elements."""
+    if modes.trace is not None and (is_traced(tensor) or modes.trace.is_variable(tensor)):
+        raise TraceError(
+            "IG165",
+            f"{name} gives a shape that depends on the elements of a traced tensor",
+            where=user_line(),
+            detail=["compiled code needs shapes that are known when it is traced"],
+            fix=instead,
+        )
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The indices of nonzero elements: a matrix with one row each, or a tuple with one vector per dimension."""
+    needs_values(input, "nonzero()", "where(x != 0, a, b), or sum over the mask")
+    found = np.nonzero(array_of(input)) if input._layout.ndim else np.nonzero(array_of(input).reshape(1))
+    if as_tuple:
+        return tuple([tensor_from_array(own_array(axis.astype(np.int64))) for axis in found])
+    rows = np.stack(found, 1) if input._layout.ndim else np.zeros((len(found[0]), 0))
+    return tensor_from_array(own_array(rows.astype(np.int64)))
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask is True, as a vector."""
+    needs_values(mask, "masked_select()", "where(mask, x, 0)")
+    shape = tuple(np.broadcast_shapes(input._layout.shape, mask._layout.shape))  # type: ignore[arg-type]
+    flat = flatten(expand(input, shape))
+    return index_select(flat, 0, nonzero(flatten(expand(mask, shape)), as_tuple=True)[0])
+
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """A copy of `input` with the elements of `source`, in order, where the mask is True."""
+    chosen = expand(mask, input._layout.shape)
+    order = flatten(chosen).long().cumsum(0) - 1
+    taken = take(source, order.clamp(min=0)).view(input._layout.shape)
+    return where(chosen, taken, input)
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesAndIndices:
+    """(elements in order along `dim`, where they were). Always stable; NaN counts as the largest."""
+    axis = axis_of(input, dim)
+    if input._layout.ndim == 0:
+        return ValuesAndIndices(input, splat(0, dtypes.int64))
+    return ValuesAndIndices(*apply_several(sort_rows.sort, input, axis=axis, descending=descending))
+
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """Where the elements of the sorted tensor were."""
+    return sort(input, dim, descending).indices
+
+
+def msort(input: Tensor) -> Tensor:
+    """Sorted along the first dimension."""
+    return sort(input, 0).values
+
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
+    """The k largest (or smallest) elements along `dim`, in order, and where they are."""
+    axis = axis_of(input, dim)
+    size: Any = input._layout.shape[axis] if input._layout.ndim else 1
+    if isinstance(size, int) and not 0 <= k <= size:
+        raise ShapeError("IG231", f"topk: selected index k={k} out of range for {size} elements", where=user_line())
+    if input._layout.ndim == 0:
+        return ValuesAndIndices(input, splat(0, dtypes.int64))
+    return ValuesAndIndices(*apply_several(sort_rows.topk, input, k=k, axis=axis, largest=largest))
+
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
+    """The k-th smallest element along `dim`, and where it is."""
+    values, indices = sort(input, dim)
+    axis = axis_of(input, dim)
+    parts = [sliced(t, axis, k - 1, k, 1) for t in (values, indices)]
+    return ValuesAndIndices(*parts) if keepdim else ValuesAndIndices(*[p.squeeze(axis) for p in parts])
+
+
+def searchsorted(sorted_sequence: Tensor, input: Any, *, right: bool = False) -> Tensor:
+    """How many elements of each sorted row are smaller than (with `right`: not larger than) each input."""
+    number = not hasattr(input, "_layout")
+    values: Any = splat(input, sorted_sequence._layout.dtype, (1,)) if number else input
+    rows = unsqueeze(sorted_sequence, -2)
+    below = (le if right else lt)(rows, unsqueeze(values, -1))
+    counted = total(below, -1)
+    return counted.view(()) if number else counted
+
+
+def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
+    """The bucket of each element between sorted boundaries."""
+    return searchsorted(boundaries, input, right=right)
+
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often (or with which total weight) each value occurs."""
+    needs_values(input, "bincount()", "zeros(n).index_add(0, x, weights)")
+    size = max(minlength, int(array_of(input).max()) + 1 if input._layout.numel else 0)
+    dtype = dtypes.int64 if weights is None else weights._layout.dtype
+    updates = splat(1, dtype, input._layout.shape) if weights is None else weights
+    return apply(index_rows.put, splat(0, dtype, (size,)), cast_to(input, dtypes.int64), updates, axis=0, mode="add")
+
+
+def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    """The distinct elements in order; with their places and numbers if asked."""
+    needs_values(input, "unique()", "sort(), and compare neighbours")
+    values, inverse, counts = np.unique(array_of(input), return_inverse=True, return_counts=True)
+    shaped = inverse.reshape(input._layout.shape).astype(np.int64)  # type: ignore[arg-type]
+    results = [values, *([shaped] if return_inverse else []), *([counts.astype(np.int64)] if return_counts else [])]
+    tensors = tuple([tensor_from_array(own_array(r)) for r in results])
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at the class of each element along a last dimension, 0 elsewhere; int64."""
+    if num_classes < 0:
+        needs_values(tensor, "one_hot() without num_classes", "one_hot(x, num_classes)")
+        num_classes = int(array_of(tensor).max()) + 1 if tensor._layout.numel else 0
+    shape = (*tensor._layout.shape, num_classes)
+    classes = apply(source.iota, type=TensorType(dtypes.int64, shape), axis=len(shape) - 1)
+    return cast_to(apply(elementwise.eq, classes, expand(unsqueeze(cast_to(tensor, dtypes.int64), -1), shape)), dtypes.int64)
+
+
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many elements fall into each of `bins` equal parts of [min, max]."""
+    low, high = (input.min(), input.max()) if min == max else (splat(min, input._layout.dtype), splat(max, input._layout.dtype))
+    place = ((input - low) / (high - low) * bins).floor().clamp(0, bins - 1).long()
+    inside = cast_to(ge(input, low) & le(input, high), input._layout.dtype)
+    return apply(index_rows.put, splat(0, input._layout.dtype, (bins,)), flatten(place), flatten(inside), axis=0, mode="add")
+

@@ -1,0 +1,299 @@
+"""Joining, splitting, repeating, flipping, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ingot.compiler.ops import elementwise, source
+from ingot.compiler.ops import view as view_rows
+from ingot.compiler.ir import TensorType
+from ingot.functional.reductions import axes_of, axis_of
+from ingot.functional.shaping import expand, flatten, movedim, permute, reshape, sizes_of, sliced, unsqueeze
+from ingot.gate import apply
+from ingot.promote import cast_to, result_dtype, splat
+from ingot.runtime import dtypes
+from ingot.runtime.errors import ShapeError, SpecError
+from ingot.runtime.layout import normalize_dim
+from ingot.source_lines import user_line
+
+if TYPE_CHECKING:
+    from ingot.tensor import Tensor
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors one after another along `dim`, in their common dtype.
+
+    Raises ShapeError (IG224) when other dimensions differ.
+    """
+    if not tensors:
+        raise ShapeError("IG224", "cat needs at least one tensor", where=user_line())
+    # As in PyTorch, an empty vector joins anything.
+    parts = [t for t in tensors if t._layout.shape != (0,)] or list(tensors[:1])
+    first = parts[0]
+    if first._layout.ndim == 0:
+        raise ShapeError("IG224", "0-d tensors cannot be concatenated", where=user_line(), fix="stack(...)")
+    axis = axis_of(first, dim)
+    dtype = result_dtype(*tensors)
+    for position, part in enumerate(parts):
+        mine, other = first._layout.shape, part._layout.shape
+        if len(mine) != len(other) or any(m != n for i, (m, n) in enumerate(zip(mine, other, strict=True)) if i != axis):
+            raise ShapeError(
+                "IG224",
+                f"cat: sizes must match except in dimension {axis}",
+                where=user_line(),
+                detail=[f"tensor 0 has shape {list(mine)}, tensor {position} has shape {list(other)}"],
+            )
+    return apply(view_rows.concat, *[cast_to(part, dtype) for part in parts], axis=axis)
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """The tensors, all of one shape, along a dimension put at `dim`."""
+    if not tensors:
+        raise ShapeError("IG224", "stack needs at least one tensor", where=user_line())
+    shape = tensors[0]._layout.shape
+    for position, part in enumerate(tensors):
+        if part._layout.shape != shape:
+            raise ShapeError(
+                "IG224",
+                f"stack: each tensor must have one shape; tensor 0 has {list(shape)}, tensor {position} has "
+                f"{list(part._layout.shape)}",
+                where=user_line(),
+            )
+    axis = normalize_dim(dim, len(shape) + 1)
+    return cat([unsqueeze(part, axis) for part in tensors], axis)
+
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors side by side: along dimension 1, vectors along 0."""
+    return cat(tensors, 0 if tensors[0]._layout.ndim <= 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors one below another."""
+    return cat([unsqueeze(x, 0) if x._layout.ndim == 1 else x for x in tensors], 0)
+
+
+def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts along `dim`: of a size (the last may be smaller), or of the sizes listed."""
+    axis = axis_of(input, dim)
+    size = input._layout.shape[axis]
+    if isinstance(split_size, int):
+        if split_size < 0 or (split_size == 0 and size != 0):
+            raise ShapeError("IG225", f"split: the size of a part must be positive, it is {split_size}", where=user_line())
+        step = max(split_size, 1)
+        bounds = [(i, min(i + step, size)) for i in range(0, max(size, 1), step)]  # type: ignore[type-var, call-overload]
+        return tuple([sliced(input, axis, a, b, 1) for a, b in bounds])
+    if sum(split_size) != size:
+        raise ShapeError(
+            "IG225",
+            f"split: sizes {list(split_size)} sum to {sum(split_size)}, dimension {dim} has {size}",
+            where=user_line(),
+        )
+    parts: list[Tensor] = []
+    start = 0
+    for length in split_size:
+        parts.append(sliced(input, axis, start, start + length, 1))
+        start += length
+    return tuple(parts)
+
+
+split_with_sizes = split
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` parts of equal size along `dim`; the last may be smaller."""
+    if chunks < 1:
+        raise ShapeError("IG225", f"chunk expects at least one chunk, got {chunks}", where=user_line())
+    size: Any = input._layout.shape[axis_of(input, dim)]
+    return split(input, max(-(-size // chunks), 1) if size else 0, dim)
+
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts along `dim`: a number of them, sizes differing by at most one, or cut at the indices listed."""
+    axis = axis_of(input, dim)
+    size: Any = input._layout.shape[axis]
+    if isinstance(indices_or_sections, int):
+        base, extra = divmod(size, indices_or_sections)
+        return split(input, [base + (i < extra) for i in range(indices_or_sections)], dim)
+    bounds = [0, *[min(i if i >= 0 else max(i + size, 0), size) for i in indices_or_sections], size]
+    return tuple([sliced(input, axis, a, max(a, b), 1) for a, b in zip(bounds, bounds[1:], strict=False)])
+
+
+def repeat(input: Tensor, *sizes: Any) -> Tensor:
+    """The tensor repeated sizes[i] times along dimension i; a copy."""
+    times = sizes_of(sizes)
+    shape = (*(1,) * (len(times) - input._layout.ndim), *input._layout.shape)
+    if len(shape) != len(times):
+        raise ShapeError(
+            "IG202",
+            f"repeat: {len(times)} repeats for a tensor of {input._layout.ndim} dimensions",
+            where=user_line(),
+        )
+    rank = len(shape)
+    interleaved = tuple(n for size in shape for n in (1, size))
+    grown = tuple(n for count, size in zip(times, shape, strict=True) for n in (count, size))
+    x = expand(reshape(input, interleaved), grown)
+    return apply(view_rows.reshape, x, shape=tuple(grown[2 * i] * grown[2 * i + 1] for i in range(rank)))
+
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """As `repeat`; missing counts are 1."""
+    times = sizes_of(dims)
+    return repeat(input, (*(1,) * (input._layout.ndim - len(times)), *times))
+
+
+def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
+    """Each element repeated `repeats` times (an int, or a tensor of counts outside compiled code)."""
+    x = input if dim is not None else flatten(input)
+    axis = axis_of(x, dim or 0)
+    if isinstance(repeats, int):
+        grown = expand(
+            unsqueeze(x, axis + 1), (*x._layout.shape[: axis + 1], repeats, *x._layout.shape[axis + 1 :])
+        )
+        return apply(view_rows.reshape, grown, shape=flatten(grown, axis, axis + 1)._layout.shape)
+    counts = repeats.tolist()
+    size: Any = x._layout.shape[axis]
+    per_element = counts * size if len(counts) == 1 else counts
+    places = [i for i, count in enumerate(per_element) for _ in range(count)]
+    return x[(slice(None),) * axis + (places,)]
+
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """The order reversed along each of `dims`; a copy."""
+    axes = axes_of(input, sizes_of(dims)) if dims and sizes_of(dims) else ()
+    return apply(view_rows.flip, input, axes=axes)
+
+
+def fliplr(input: Tensor) -> Tensor:
+    """The order of the columns reversed."""
+    return flip(input, (1,))
+
+
+def flipud(input: Tensor) -> Tensor:
+    """The order of the rows reversed."""
+    return flip(input, (0,))
+
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """The elements moved by `shifts` along `dims`; those pushed out come in at the other end."""
+    if dims is None:
+        return roll(flatten(input), shifts, 0).view(input._layout.shape)
+    moves = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    axes = (dims,) if isinstance(dims, int) else tuple(dims)
+    x = input
+    for move, dim in zip(moves, axes, strict=True):
+        axis = axis_of(x, dim)
+        size: Any = x._layout.shape[axis]
+        by = move % size if size else 0
+        if by:
+            x = cat([sliced(x, axis, size - by, size, 1), sliced(x, axis, 0, size - by, 1)], axis)
+    return x if x is not input else apply(view_rows.reshape, input, shape=input._layout.shape)
+
+
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """A rotation by 90 degrees, `k` times, in the plane of two dimensions."""
+    a, b = axis_of(input, dims[0]), axis_of(input, dims[1])
+    k %= 4
+    if k == 0:
+        return apply(view_rows.reshape, input, shape=input._layout.shape)
+    if k == 2:
+        return flip(input, (a, b))
+    axes = list(range(input._layout.ndim))
+    axes[a], axes[b] = b, a
+    return flip(permute(input, axes), (a,)) if k == 1 else permute(flip(input, (a,)), axes)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Grids of coordinates from vectors; `indexing` "ij" (rows first) or "xy"."""
+    vectors = list(sizes_of(tensors))
+    if indexing not in ("ij", "xy"):
+        raise SpecError("IG217", f"indexing is 'ij' or 'xy', not {indexing!r}", where=user_line())
+    shape = tuple(v._layout.numel for v in vectors)
+    grids = [
+        expand(reshape(v, tuple(-1 if j == i else 1 for j in range(len(shape)))), shape) for i, v in enumerate(vectors)
+    ]
+    return tuple(grids) if indexing == "ij" or len(shape) < 2 else tuple([movedim(g, 0, 1) for g in grids])
+
+
+_PAD_MODES = ("constant", "reflect", "replicate", "circular")
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Elements put around the tensor: `pad` lists (before, after) from the last dimension backwards; negative ones crop.
+
+    `mode`: "constant" (with `value`), "reflect", "replicate" or "circular". Raises SpecError (IG226).
+    """
+    if len(pad) % 2 or len(pad) // 2 > input._layout.ndim or mode not in _PAD_MODES:
+        raise SpecError(
+            "IG226",
+            f"pad: {tuple(pad)} with mode {mode!r} does not fit a tensor of shape {list(input._layout.shape)}",
+            where=user_line(),
+            detail=[f"modes: {', '.join(_PAD_MODES)}; two numbers per padded dimension"],
+        )
+    rank = input._layout.ndim
+    pairs = [(rank - 1 - i, pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]
+    if mode == "constant":
+        return _pad_constant(input, pairs, 0.0 if value is None else value)
+    x = input
+    for axis, low, high in pairs:
+        x = _pad_from_itself(x, axis, low, high, mode)
+    return x
+
+
+def _pad_constant(input: Tensor, pairs: list[tuple[int, int, int]], value: float) -> Tensor:
+    x = input
+    low, high = [0] * x._layout.ndim, [0] * x._layout.ndim
+    for axis, before, after in pairs:
+        size: Any = x._layout.shape[axis]
+        if before < 0 or after < 0:
+            x = sliced(x, axis, max(-before, 0), size - max(-after, 0), 1)
+        low[axis], high[axis] = max(before, 0), max(after, 0)
+    number: Any = value if x._layout.dtype.is_floating_point else int(value)
+    if x._layout.dtype.kind == "b":
+        number = bool(value)
+    return apply(view_rows.pad, x, low=tuple(low), high=tuple(high), interior=(0,) * x._layout.ndim, value=number)
+
+
+def _pad_from_itself(x: Tensor, axis: int, low: int, high: int, mode: str) -> Tensor:
+    size: Any = x._layout.shape[axis]
+    limit = size - 1 if mode == "reflect" else size
+    if mode != "replicate" and max(low, high) > limit:
+        raise ShapeError(
+            "IG226", f"pad: ({low}, {high}) is too much for {mode} padding of {size} elements", where=user_line()
+        )
+    x = sliced(x, axis, max(-low, 0), size - max(-high, 0), 1)
+    size, low, high = x._layout.shape[axis], max(low, 0), max(high, 0)
+    if mode == "replicate":
+        first, last = sliced(x, axis, 0, 1, 1), sliced(x, axis, size - 1, size, 1)
+        edges = [expand(e, tuple(n if i == axis else m for i, m in enumerate(e._layout.shape))) for e, n in ((first, low), (last, high))]
+        return cat([edges[0], x, edges[1]], axis)
+    if mode == "circular":
+        return cat([sliced(x, axis, size - low, size, 1), x, sliced(x, axis, 0, high, 1)], axis)
+    before, after = sliced(x, axis, 1, 1 + low, 1), sliced(x, axis, size - 1 - high, size - 1, 1)
+    return cat([flip(before, (axis,)), x, flip(after, (axis,))], axis)
+
+
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The elements on and below a diagonal; 0 elsewhere."""
+    return _triangle(input, diagonal, lower=True)
+
+
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The elements on and above a diagonal; 0 elsewhere."""
+    return _triangle(input, diagonal, lower=False)
+
+
+def _triangle(input: Tensor, diagonal: int, *, lower: bool) -> Tensor:
+    layout = input._layout
+    if layout.ndim < 2:
+        raise ShapeError("IG202", f"tril and triu need at least 2 dimensions, got {layout.ndim}", where=user_line())
+    index_type = TensorType(dtypes.int64, layout.shape)
+    rows = apply(source.iota, type=index_type, axis=layout.ndim - 2)
+    columns = apply(source.iota, type=index_type, axis=layout.ndim - 1)
+    edge = apply(elementwise.add, rows, splat(diagonal, dtypes.int64, layout.shape))
+    keep = apply(elementwise.le if lower else elementwise.ge, columns, edge)
+    return apply(elementwise.select, keep, input, splat(0, layout.dtype, layout.shape))

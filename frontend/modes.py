@@ -1,0 +1,132 @@
+"""What is in force while code runs: gradient recording, the current trace, the default dtype."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from ingot.runtime import dtypes
+from ingot.runtime.dtypes import DType
+from ingot.runtime.errors import DTypeError
+
+if TYPE_CHECKING:
+    from ingot.tracing import Trace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Modes(threading.local):
+    """Per thread: whether operations record gradients, and the trace that is being made (None: run eagerly)."""
+
+    grad: bool = True
+    trace: Trace | None = None
+
+
+modes = Modes()
+
+
+class Defaults:
+    """Per process. `changed` runs when a value that compiled code depends on has changed."""
+
+    dtype: DType = dtypes.float32
+    epoch: int = 0
+    on_change: Callable[[], None] | None = None
+
+
+def bump_epoch() -> None:
+    """Tell compiled functions that Python state outside their arguments may have changed: they check it again."""
+    Defaults.epoch += 1
+    if Defaults.on_change is not None:
+        Defaults.on_change()
+
+
+def get_default_dtype() -> DType:
+    """The dtype of tensors made from Python floats."""
+    return Defaults.dtype
+
+
+def set_default_dtype(dtype: DType) -> None:
+    """Set the dtype of tensors made from Python floats. Raises DTypeError (IG210) unless it is a floating type."""
+    if not dtype.is_floating_point:
+        raise DTypeError("IG210", f"the default dtype must be a floating-point type, not {dtype}")
+    Defaults.dtype = dtype
+    bump_epoch()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations record gradients."""
+    return modes.grad
+
+
+class _GradMode:
+    """A context manager and decorator that holds gradient recording on or off."""
+
+    enabled = True
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(modes.grad)
+        modes.grad = self.enabled
+
+    def __exit__(self, *error: object) -> None:
+        modes.grad = self._before.pop()
+
+    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(fn)
+        def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+            before = modes.grad
+            modes.grad = self.enabled
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                modes.grad = before
+
+        return inside
+
+
+class no_grad(_GradMode):
+    """Nothing inside records gradients: `with no_grad():` or `@no_grad()`."""
+
+    enabled = False
+
+    def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
+        made = super().__new__(cls)
+        made._before = []
+        return made if fn is None else made(fn)
+
+    def __init__(self, fn: Callable[..., Any] | None = None) -> None:
+        if fn is None:
+            super().__init__()
+
+
+class enable_grad(_GradMode):
+    """Operations inside record gradients, also within `no_grad`."""
+
+
+class inference_mode(_GradMode):
+    """As `no_grad`; `inference_mode(False)` leaves gradient recording on."""
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self.enabled = not mode
+
+
+class set_grad_enabled(_GradMode):
+    """Set gradient recording at once; as a context manager, put it back at the end."""
+
+    def __init__(self, mode: bool) -> None:
+        self.enabled = mode
+        self._before = [modes.grad]
+        modes.grad = mode
+
+    def __enter__(self) -> None:
+        modes.grad = self.enabled
+
+    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        modes.grad = self._before[0]
+        return super().__call__(fn)
