@@ -357,7 +357,7 @@ def lower_contract(body: Graph, name: str) -> Kernel:
     split = (dot_axes if anchor.op.name == "dot_general" else conv_axes)(anchor)
     axes, extents = split.axes, split.extents
     puller = Puller(body, extents)
-    a, b = (puller.pull(value, place, when) for value, place, when in (split.a, split.b))
+    a, b = (padded(puller.pull(value, place, when), when) for value, place, when in (split.a, split.b))
     dtype = accumulator_dtype(anchor.dtype)
     total = Name("acc", dtype)
     puller.bind(anchor, root_place(anchor.shape, axes, extents), rounded(total, anchor.dtype))
@@ -372,6 +372,13 @@ def lower_contract(body: Graph, name: str) -> Kernel:
     locations = tuple(dict.fromkeys(v.location for v in body.values if v.location))
     nest_ = Contract("acc", split.batch, split.m, split.n, split.k, a, b, dtype, epilogue)
     return Kernel(name, buffers_of(body), (nest_,), (), locations)
+
+
+def padded(element: Expr, inside: Expr | None) -> Expr:
+    """The element inside, zero outside (which a load under this very condition gives by itself)."""
+    if inside is None or (isinstance(element, Load) and element.when is inside):
+        return element
+    return Apply(indexing.TABLE["select"], (inside, element, Literal(element.dtype, 0)), element.dtype)
 
 
 def rounded(total: Expr, dtype: DType) -> Expr:
