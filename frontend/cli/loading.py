@@ -36,7 +36,7 @@ def load(reference: str) -> tuple[str, object]:
             raise UnknownNameError("IG702", f"{path} has no function {name!r}", detail=offered(module, name))
         found = getattr(found, part)
     if not callable(found):
-        raise UnknownNameError("IG702", f"{name} in {path} is a {type(found).__name__}, not a function")
+        raise UnknownNameError("IG702", f"{name} in {path} is no function but of type {type(found).__name__}")
     return name.replace(".", "_"), found
 
 
@@ -47,7 +47,7 @@ def file(path: str) -> Path:
         return found.resolve()
     folder = found.parent
     near = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
-    close = difflib.get_close_matches(found.name, near, 3, 0.4)
+    close = difflib.get_close_matches(found.name, near, 3)
     kind = "is a folder" if found.is_dir() else "does not exist"
     detail = [f"similar: {', '.join(str(folder / name) for name in close)}"] if close else []
     raise UnknownNameError("IG701", f"the file {path} {kind}", detail=detail)

@@ -1,0 +1,125 @@
+"""`ingot dump`: what a function becomes, at any stage, with the user's lines beside it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import linecache
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ingot.cli.traced import trace
+from ingot.compiler import pipeline
+from ingot.compiler.codegen import target
+from ingot.compiler.ir import Location
+from ingot.compiler.pipeline import Stage
+from ingot.runtime.errors import UnknownNameError
+
+_GRAPH_COMMENT = re.compile(r"  # (?P<file>.+):(?P<line>\d+)(?P<rest>( in [\w.<>]+)?( at \S+)?)$")
+# Where the code of a kernel begins, by stage.
+_KERNEL_START = {
+    "kernels": re.compile(r"kernel (\w+)\("),
+    "plan": re.compile(r"\s*(\w+)\("),
+    "llvm": re.compile(r"define .*@(\w+)\("),
+    "asm": re.compile(r"(\w+):"),
+}
+
+
+def add(commands: Any) -> None:
+    about = "Show what a function becomes, at any stage, with your source lines beside it."
+    stages = f"stages: {', '.join(pipeline.stage_names())}"
+    command = commands.add_parser("dump", help="show a function at any stage", description=about, epilog=stages)
+    command.add_argument("function", metavar="FILE:FUNCTION", help="a Python file and a function in it")
+    command.add_argument(
+        "--spec",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="shape and dtype of the next argument, such as 'f32[32,784]' or 'i64[b]'; "
+        "not needed after @ingot.jit(specs=[...])",
+    )
+    shown = command.add_mutually_exclusive_group()
+    shown.add_argument("--stage", default="graph", metavar="STAGE", help="what to show (default: graph)")
+    shown.add_argument("--diff", metavar="PASS", help="show what this pass changed")
+    command.add_argument("--target", default="host", metavar="TARGET", help="generate code for it (default: host)")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    chosen = target.named(arguments.target)
+    wanted = known_stage(arguments.stage) if arguments.diff is None else known_pass(arguments.diff)
+    traced = trace(arguments.function, arguments.spec)
+    before = None
+    for stage in pipeline.stages(traced.graph, target=chosen, name=traced.name):
+        if stage.name == wanted:
+            print("\n".join(lines(stage) if arguments.diff is None else changes(before or stage, stage)))
+            break
+        before = stage
+    return 0
+
+
+def known_stage(name: str) -> str:
+    """The name, if a stage has it. Raises UnknownNameError (IG703)."""
+    return known(name, "stage", pipeline.stage_names())
+
+
+def known_pass(name: str) -> str:
+    """The name, if a pass has it. Raises UnknownNameError (IG703)."""
+    return known(name, "pass", pipeline.pass_names())
+
+
+def known(name: str, kind: str, names: tuple[str, ...]) -> str:
+    if name in names:
+        return name
+    raise UnknownNameError("IG703", f"there is no {kind} {name!r}", fix=f"one of: {', '.join(names)}")
+
+
+def changes(before: Stage, after: Stage) -> Iterator[str]:
+    """A unified diff of two stages; nothing when the pass changed nothing."""
+    return difflib.unified_diff(
+        list(lines(before)), list(lines(after)), f"before {after.name}", f"after {after.name}", n=2, lineterm=""
+    )
+
+
+def lines(stage: Stage) -> Iterator[str]:
+    """The stage's lines with the user's source text after, or above, what came of it."""
+    start = _KERNEL_START.get(stage.name)
+    comment = ";" if stage.name == "llvm" else "#"
+    for line in stage.text.splitlines():
+        begins = start.match(line) if start else None
+        if begins:
+            indent = line[: len(line) - len(line.lstrip())]
+            yield from (f"{indent}{comment} {source(place)}" for place in behind(begins[1], stage))
+        yield with_source(line)
+
+
+def behind(name: str, stage: Stage) -> tuple[Location, ...]:
+    """The user's lines behind a kernel; parts of a kernel (its packing, its tails) carry its name in front."""
+    while name and name not in stage.sources:
+        name = name.rpartition("_")[0]
+    return stage.sources.get(name, ())
+
+
+def source(place: Location) -> str:
+    text = linecache.getline(place.file, place.line).strip()
+    return f"{shortened(place.file)}:{place.line}" + (f": {text}" if text else "")
+
+
+def with_source(line: str) -> str:
+    """A line that ends in `# FILE:LINE`, with that line of the file."""
+    found = _GRAPH_COMMENT.search(line)
+    if not found:
+        return line
+    text = linecache.getline(found["file"], int(found["line"])).strip()
+    place = f"  # {shortened(found['file'])}:{found['line']}{found['rest']}"
+    return line[: found.start()] + place + (f": {text}" if text else "")
+
+
+def shortened(file: str) -> str:
+    """The path from the current folder where that is shorter."""
+    try:
+        return min(os.path.relpath(file), file, key=len)
+    except ValueError:  # another drive
+        return file
