@@ -17,7 +17,7 @@ import numpy as np
 from ingot.cli.table import table
 from ingot.compiler.aot.shared import compiler_for, package_for
 from ingot.compiler.codegen import target
-from ingot.runtime import cache, flags
+from ingot.runtime import cache, flags, native, threads
 
 
 class Finding(NamedTuple):
@@ -87,9 +87,17 @@ def machine() -> Iterator[Finding]:
     width = f"{host.vector_bits}-bit vectors"
     caches = f"caches {host.l1 >> 10} KB, {host.l2 >> 10} KB, {host.l3 >> 20} MB"
     yield Finding(True, "processor", f"{host.cpu} ({host.architecture}), {width}, {caches}", essential=True)
-    limit = flags.THREADS.get()
-    yield Finding(True, "threads", f"{limit} (INGOT_THREADS)" if limit else f"{host.cores} cores may be used")
+    limited = " (INGOT_THREADS)" if flags.THREADS.get() else ""
+    cpus = f"{threads.available_cpus()} processors may be used"
+    yield Finding(True, "threads", f"{threads.get_num_threads()}{limited}, {cpus}")
     yield compiled_call()
+    if flags.DISPATCH.get() == "safe":
+        yield Finding(False, "native calls", "off", "INGOT_DISPATCH=auto; calls cost microseconds more without")
+    elif native.load() is None:
+        why = "not on this interpreter" if not native.supported() else "they could not be made"
+        yield Finding(False, "native calls", why, "calls cost microseconds more; INGOT_LOG=1 says the reason")
+    else:
+        yield Finding(True, "native calls", "in use")
 
 
 def compiled_call() -> Finding:
