@@ -29,6 +29,7 @@ from ingot.compiler.passes.one_hot import one_hot
 from ingot.compiler.passes.plan import Plan, Planner, print_plan
 from ingot.compiler.passes.simplify import simplify
 from ingot.compiler.passes.split_reductions import split_reductions
+from ingot.compiler.passes.turn_contractions import turn_contractions
 from ingot.compiler.schedule import cost, schedule_loops
 from ingot.compiler.text_print import print_graph
 from ingot.compiler.verify import verify
@@ -44,6 +45,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("one_hot", one_hot),
     ("split_reductions", split_reductions),
     ("simplify", simplify),
+    ("turn_contractions", turn_contractions),
     ("fuse", fuse),
 )
 LAST_STAGES = ("kernels", "plan", "llvm", "asm")
