@@ -1,26 +1,31 @@
 """The cost model of contractions: enumerates register tiles, blocks and shares of work, and picks the cheapest.
 
 It reads the problem's sizes and strides and the target's registers, ports and caches, and nothing measured for a shape.
-The stream coefficients come from tests/benchmarks/matmul.py, fitted over all sizes at once.
+The stream coefficients were fitted with tests/benchmarks/matmul.py over all sizes at once.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.kernel import Tiling
 
 FORK_CYCLES = 1200  # handing work to another core and waiting for it
+LATE_UNITS = 0.02  # the share of its last unit by which one core holds up the others
 UNIT_CYCLES = 20  # finding a unit's place
 TILE_CYCLES = 14  # a call of the tile: arguments, clearing accumulators
-UPDATE_CYCLES = 1.2  # an accumulator's way out through the epilogue
-VARIANT_COST = 0.004  # share of the time that one more tile variant may cost: it is code to compile
+UPDATE_CYCLES = 1.2  # an accumulator's way out through the epilogue, or to memory and back between blocks of k
+TURN_CYCLES = 10  # a row of the output that leaves a transposed tile
+VARIANT_COST = 0.015  # share of the time that one more tile variant may cost: it is code to compile
 RIGHT_STREAM = 0.045 / 40  # exposed cycles per byte of a right panel that comes from the second-level cache
 LEFT_STREAM = 0.0115  # exposed cycles per byte of left rows that come from further away
-PACK_BYTES = {"free": 12, "k": 16, "gather": 3}  # bytes packed per cycle, by how the loads lie
+PACK_BYTES = {"free": 12, "k": 16}  # packed per cycle, by how the neighbours lie
+STREAM_BYTES = (32, 24, 9)  # per cycle, from the second level, the third, and memory
+FINALISTS = 8  # register tiles for which the ways to share the work are compared
 
 
 @dataclass(frozen=True)
@@ -49,171 +54,192 @@ class Problem:
     static_k: bool = True
 
 
-@dataclass(frozen=True)
-class Shape:
-    """One orientation of the problem: `left` is broadcast by rows, `right` is read as vectors."""
+def choose(problem: Problem, target: Target) -> Tiling:
+    """The cheapest tiling by the model."""
+    return Model(problem, target).choose()
 
-    rows: int
-    columns: int
-    left: Access
-    right: Access
-    transposed: bool
+
+def estimate(problem: Problem, target: Target, tiling: Tiling) -> float:
+    """Cycles on one thread."""
+    model = Model(problem, target)
+    units, cycles = model.unit(tiling, model.work(tiling))
+    return units * cycles
 
 
 def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def choose(problem: Problem, target: Target) -> Tiling:
-    """The cheapest tiling by the model."""
-    return min(candidates(problem, target), key=lambda tiling: span(problem, target, tiling))
-
-
-def candidates(problem: Problem, target: Target) -> Iterator[Tiling]:
-    lanes = target.lanes(problem.bits)
-    if can_dot(problem):
-        yield from dot_tilings(problem, target)
-    for transposed in (False, True) if can_transpose(problem, lanes) else (False,):
-        shape = oriented(problem, transposed)
-        most = min(target.vector_registers - 2, ceil_div(max(shape.columns, 1), lanes), 16 if shape.rows == 1 else 8)
-        for vectors in range(1, most + 1):
-            tallest = min((target.vector_registers - 1 - vectors) // vectors, max(shape.rows, 1))
-            if transposed:
-                tallest = min(tallest, lanes)
-            for rows in range(1, tallest + 1):
-                if even(shape.rows, rows) == rows:
-                    yield from shared(problem, target, shape, rows, vectors * lanes)
-
-
-def can_dot(problem: Problem) -> bool:
-    """Few rows, and both operands lie along k: vectors run along k and nothing is packed."""
-    static = problem.static_n and problem.static_k
-    sides = (problem.a, problem.b)
-    return static and problem.m <= 8 and problem.k > 0 and all(s.direct and s.k_stride == 1 for s in sides)
-
-
-def can_transpose(problem: Problem, lanes: int) -> bool:
-    """Rows of the tile along n: pays where b lies along k and there are few rows of m to pack instead."""
-    return problem.static_n and lanes > 1 and problem.b.direct and problem.b.k_stride == 1 and problem.n > 1
-
-
-def oriented(problem: Problem, transposed: bool) -> Shape:
-    if transposed:
-        return Shape(problem.n, problem.m, problem.b, problem.a, True)
-    return Shape(problem.m, problem.n, problem.a, problem.b, False)
-
-
 def even(total: int, most: int) -> int:
     """The height of the taller tiles when `total` rows are cut evenly into tiles of at most `most`."""
-    return ceil_div(max(total, 1), ceil_div(max(total, 1), most))
-
-
-def dot_tilings(problem: Problem, target: Target) -> Iterator[Tiling]:
-    lanes = target.lanes(problem.bits)
-    panels = ceil_div(max(problem.n, 1), lanes)
-    for parts in shares(panels, target.cores):
-        yield Tiling(1, lanes, problem.k, grid=(max(problem.m, 1), parts), dot=True)
+    return ceil_div(total, ceil_div(total, most))
 
 
 def shares(total: int, cores: int) -> set[int]:
     """How many of `total` things one unit may take."""
-    return {max(1, ceil_div(total, parts)) for parts in (1, cores, 2 * cores, 4 * cores, total)}
+    return {ceil_div(total, parts) for parts in (1, cores, 4 * cores, total)}
 
 
-def depth_of(problem: Problem, target: Target, shape: Shape, columns: int) -> int:
-    """Elements of k per block: the panel of the right operand takes an eighth of the second-level cache."""
-    width = problem.bits // 8
-    if shape.rows == 1:  # nothing is used twice: walk memory in long runs instead of narrow columns
-        return 32 if problem.k * shape.columns * width > target.l2 else max(problem.k, 1)
-    most = max(32, target.l2 // 8 // (columns * width))
-    blocks = ceil_div(max(problem.k, 1), most)
-    even_depth = ceil_div(max(problem.k, 1), blocks)
-    return even_depth if blocks == 1 else ceil_div(even_depth, 16) * 16
+class Model:
+    """Cycles of one problem on one target."""
 
+    def __init__(self, problem: Problem, target: Target) -> None:
+        self.problem, self.target = problem, target
+        self.lanes, self.width = target.lanes(problem.bits), problem.bits // 8
+        self.m, self.n, self.k = max(problem.m, 1), max(problem.n, 1), max(problem.k, 1)
 
-def shared(problem: Problem, target: Target, shape: Shape, rows: int, columns: int) -> Iterator[Tiling]:
-    """The ways to share the tiles of this size, with the packing that they want."""
-    width = problem.bits // 8
-    depth = depth_of(problem, target, shape, columns)
-    tiles, panels = ceil_div(max(shape.rows, 1), rows), ceil_div(max(shape.columns, 1), columns)
-    right_step = abs(shape.right.k_stride)
-    turned = not (shape.right.direct and (shape.right.free_stride == 1 or shape.columns == 1))
-    wide = problem.k * right_step * width > 2 * target.l2 and tiles >= 12
-    static_columns = problem.static_m if shape.transposed else problem.static_n
-    pack_right = turned or wide or not static_columns
-    pack_left = not shape.left.direct or (abs(shape.left.k_stride) != 1 and problem.k > 64)
-    most_tiles = tiles
-    if pack_left:
-        most_tiles = max(1, target.l2 // 2 // max(1, depth * rows * width))
-    if depth < problem.k:  # partial sums wait in the second-level cache
-        most_tiles = min(most_tiles, max(1, target.l2 // 2 // (rows * columns * width)))
-    for tiles_per_unit in {min(t, most_tiles) for t in shares(tiles, target.cores)}:
-        for panels_per_unit in shares(panels, target.cores):
-            yield Tiling(
-                rows, columns, depth, pack_left, pack_right, shape.transposed, (tiles_per_unit, panels_per_unit)
-            )
+    # ---- one orientation: `left` is broadcast by rows, `right` is read as vectors
 
+    def rows(self, transposed: bool) -> int:
+        return self.n if transposed else self.m
 
-def estimate(problem: Problem, target: Target, tiling: Tiling) -> float:
-    """Cycles on one thread."""
-    units, cycles = unit_cost(problem, target, tiling)
-    return units * cycles
+    def columns(self, transposed: bool) -> int:
+        return self.m if transposed else self.n
 
+    def left(self, transposed: bool) -> Access:
+        return self.problem.b if transposed else self.problem.a
 
-def span(problem: Problem, target: Target, tiling: Tiling) -> float:
-    """Cycles on all cores, with a small charge for code."""
-    units, cycles = unit_cost(problem, target, tiling)
-    alone = units * cycles
-    together = ceil_div(units, target.cores) * cycles + FORK_CYCLES
-    shape = oriented(problem, tiling.transposed)
-    ragged = (1 + (shape.rows % tiling.rows != 0)) * (1 + (shape.columns % tiling.columns != 0))
-    return min(alone, together) * (1 + VARIANT_COST * (ragged - 1))
+    def right(self, transposed: bool) -> Access:
+        return self.problem.a if transposed else self.problem.b
 
+    # ---- enumeration
 
-def unit_cost(problem: Problem, target: Target, tiling: Tiling) -> tuple[int, float]:
-    """(units, cycles of an average one)."""
-    shape = oriented(problem, tiling.transposed)
-    tiles, panels = ceil_div(shape.rows, tiling.rows), ceil_div(shape.columns, tiling.columns)
-    per_tile, per_panel = tiling.grid
-    row_blocks, column_blocks = ceil_div(tiles, per_tile), ceil_div(panels, per_panel)
-    units = problem.outer * row_blocks * column_blocks
-    if units == 0:
-        return 0, 0.0
-    work = tiles * (dot_row(problem, target, tiling) if tiling.dot else row_of_tiles(problem, target, tiling, shape))
-    width, cycles = problem.bits // 8, UNIT_CYCLES + work / (row_blocks * column_blocks)
-    if tiling.pack_b:
-        cycles += problem.k * shape.columns * width / column_blocks / pack_speed(shape.right)
-    if tiling.pack_a:
-        cycles += problem.k * shape.rows * width / row_blocks / pack_speed(shape.left)
-    return units, cycles
+    def choose(self) -> Tiling:
+        tiles = [(self.work(tiling) + self.packing(tiling), i, tiling) for i, tiling in enumerate(self.tiles())]
+        best: tuple[float, Tiling] | None = None
+        for _, _, tiling in heapq.nsmallest(FINALISTS, tiles):
+            work = self.work(tiling)
+            for shared in self.shared(tiling):
+                cost = self.span(shared, work)
+                if best is None or cost < best[0]:
+                    best = cost, shared
+        assert best is not None
+        return best[1]
 
+    def tiles(self) -> Iterator[Tiling]:
+        """The register tiles, with the block of k and the packing that each wants; all of it one unit."""
+        problem, registers = self.problem, self.target.vector_registers
+        sides = (problem.a, problem.b)
+        along_k = all(side.direct and side.k_stride == 1 for side in sides)
+        if along_k and problem.m <= 8 and problem.static_n and problem.static_k and problem.k > 0:
+            yield Tiling(1, self.lanes, self.k, grid=(self.m, ceil_div(self.n, self.lanes)), dot=True)
+        # Rows along n pay where b lies along k and there are few rows of a to pack instead.
+        turn = problem.static_n and self.lanes > 1 and problem.b.direct and problem.b.k_stride == 1 and problem.n > 1
+        for transposed in (False, True) if turn else (False,):
+            rows, columns = self.rows(transposed), self.columns(transposed)
+            widest = min(registers - 2, ceil_div(columns, self.lanes), 16 if rows == 1 else 8)
+            for vectors in range(1, widest + 1):
+                tallest = max(1, min((registers - 1 - vectors) // vectors, rows))
+                for height in range(1, (min(tallest, self.lanes) if transposed else tallest) + 1):
+                    if even(rows, height) == height:
+                        yield self.tile(transposed, height, vectors * self.lanes)
 
-def pack_speed(access: Access) -> int:
-    return PACK_BYTES[access.along]
+    def tile(self, transposed: bool, height: int, width: int) -> Tiling:
+        rows, columns, depth = self.rows(transposed), self.columns(transposed), self.depth(transposed, width)
+        left, right = self.left(transposed), self.right(transposed)
+        static_columns = self.problem.static_m if transposed else self.problem.static_n
+        in_place = static_columns and right.direct and (right.free_stride == 1 or columns == 1)
+        tall = ceil_div(rows, height) >= 12
+        spread_out = self.k * abs(right.k_stride) * self.width > 2 * self.target.l2 and tall
+        strided = abs(left.k_stride) != 1 and self.k > 64
+        grid = (ceil_div(rows, height), ceil_div(columns, width))
+        pack_left, pack_right = not left.direct or strided, not in_place or spread_out
+        return Tiling(height, width, depth, pack_left, pack_right, transposed, grid)
 
+    def depth(self, transposed: bool, width: int) -> int:
+        """Elements of k per block: the panel of the right operand takes an eighth of the second-level cache."""
+        row = self.columns(transposed) * self.width
+        if self.rows(transposed) == 1:  # nothing is used twice: walk memory in long runs instead of narrow columns
+            return 32 if self.k * row > self.target.l2 else self.k
+        most = max(32, self.target.l2 // 8 // (width * self.width))
+        blocks = ceil_div(self.k, most)
+        return self.k if blocks == 1 else ceil_div(ceil_div(self.k, blocks), 16) * 16
 
-def row_of_tiles(problem: Problem, target: Target, tiling: Tiling, shape: Shape) -> float:
-    """Cycles of one row of tiles across all panels."""
-    lanes, width = target.lanes(problem.bits), problem.bits // 8
-    whole, rest = divmod(shape.columns, tiling.columns)
-    rows, blocks = tiling.rows, ceil_div(max(problem.k, 1), max(tiling.depth, 1))
-    right_far = tiling.depth * tiling.columns * width > target.l1 * 0.7
-    left_far = shape.rows * tiling.depth * width > target.l2 // 2
+    def shared(self, tiling: Tiling) -> Iterator[Tiling]:
+        """The ways to share these tiles."""
+        tiles, panels = tiling.grid
+        most = tiles
+        if tiling.pack_a:
+            most = max(1, self.target.l2 // 2 // (tiling.depth * tiling.rows * self.width))
+        if tiling.depth < self.k:  # partial sums wait in the second-level cache
+            most = min(most, max(1, self.target.l2 // 2 // (tiling.rows * tiling.columns * self.width)))
+        for tiles_per_unit in {min(share, most) for share in shares(tiles, self.target.cores)}:
+            for panels_per_unit in shares(panels, self.target.cores):
+                yield replace(tiling, grid=(tiles_per_unit, panels_per_unit))
 
-    def tile(vectors: int) -> float:
-        step = max(rows * vectors / target.fma_ports, (rows + vectors * 1.5) / 2, target.fma_latency)
-        step += RIGHT_STREAM * vectors * lanes * width if right_far else 0
-        step += LEFT_STREAM * rows * width if left_far else 0
-        step += 0.5 if rows == 1 else 0
-        turn = vectors * lanes * 1.5 if tiling.transposed else 0
-        return step * problem.k + (TILE_CYCLES + rows * vectors * UPDATE_CYCLES) * blocks + turn
+    # ---- cost
 
-    vectors = tiling.columns // lanes
-    return whole * tile(vectors) + (tile(ceil_div(rest, lanes)) if rest else 0)
+    def span(self, tiling: Tiling, work: float) -> float:
+        """Cycles on all cores, with a small charge for code."""
+        units, cycles = self.unit(tiling, work)
+        together = (ceil_div(units, self.target.cores) + LATE_UNITS) * cycles + FORK_CYCLES
+        rows, columns = self.rows(tiling.transposed), self.columns(tiling.transposed)
+        variants = (1 + (rows % tiling.rows != 0)) * (1 + (columns % tiling.columns != 0))
+        return min(units * cycles, together) * (1 + VARIANT_COST * (variants - 1))
 
+    def unit(self, tiling: Tiling, work: float) -> tuple[int, float]:
+        """(units, cycles of an average one)."""
+        rows, columns = self.rows(tiling.transposed), self.columns(tiling.transposed)
+        row_blocks = ceil_div(ceil_div(rows, tiling.rows), tiling.grid[0])
+        column_blocks = ceil_div(ceil_div(columns, tiling.columns), tiling.grid[1])
+        left, right = self.packing_sides(tiling)
+        cycles = UNIT_CYCLES + work / (row_blocks * column_blocks) + left / row_blocks + right / column_blocks
+        size = self.k * columns * self.width
+        if size > self.target.l1:  # each unit brings its panels in anew
+            cycles += size / column_blocks / self.stream_bytes(size) / 2
+        return self.problem.outer * row_blocks * column_blocks, cycles
 
-def dot_row(problem: Problem, target: Target, tiling: Tiling) -> float:
-    """Cycles of one row of dot tiles: one load per multiply-add, then a transpose of the accumulators."""
-    lanes = target.lanes(problem.bits)
-    panels, steps = ceil_div(problem.n, tiling.columns), ceil_div(problem.k, lanes)
-    return panels * (steps * max(tiling.columns + 1, 2 * target.fma_latency) / 2 + 3 * lanes + TILE_CYCLES)
+    def packing(self, tiling: Tiling) -> float:
+        return sum(self.packing_sides(tiling))
+
+    def packing_sides(self, tiling: Tiling) -> tuple[float, float]:
+        """Cycles to pack the whole left and right operands once."""
+        left, right = self.left(tiling.transposed), self.right(tiling.transposed)
+        line = self.k * self.width
+        return (
+            tiling.pack_a * line * self.rows(tiling.transposed) / PACK_BYTES[left.along],
+            tiling.pack_b * line * self.columns(tiling.transposed) / PACK_BYTES[right.along],
+        )
+
+    def work(self, tiling: Tiling) -> float:
+        """Cycles in all tiles of one outer index: those of the core, or of the memory that feeds it."""
+        busy = self.busy(tiling)
+        size = self.k * (self.m + self.n) * self.width
+        return max(busy, size / self.stream_bytes(size)) + busy / 16
+
+    def busy(self, tiling: Tiling) -> float:
+        rows, columns = self.rows(tiling.transposed), self.columns(tiling.transposed)
+        tiles = ceil_div(rows, tiling.rows)
+        if tiling.dot:
+            return tiles * ceil_div(columns, tiling.columns) * self.dot_cycles(tiling)
+        vectors, (whole, rest) = tiling.columns // self.lanes, divmod(columns, tiling.columns)
+        # Even tiles: an average height, so that short tiles count as what they are.
+        height = rows / tiles
+        total = whole * self.tile_cycles(tiling, height, vectors)
+        return tiles * (total + (self.tile_cycles(tiling, height, ceil_div(rest, self.lanes)) if rest else 0))
+
+    def stream_bytes(self, size: int) -> float:
+        """Bytes per cycle at which operands of this size arrive where nothing is used twice."""
+        near, far, memory = STREAM_BYTES
+        return near if size <= self.target.l2 else far if size <= self.target.l3 else memory
+
+    def tile_cycles(self, tiling: Tiling, height: float, vectors: int) -> float:
+        """One tile: per k the ports for multiply-adds and loads, the latency of the sums, and exposed cache misses."""
+        target, transposed = self.target, tiling.transposed
+        blocks, sums = ceil_div(self.k, tiling.depth), height * vectors
+        step = max(sums / target.fma_ports, (height + vectors * 1.5) / 2, target.fma_latency)
+        if tiling.depth * tiling.columns * self.width > target.l1 * 0.7:
+            step += RIGHT_STREAM * vectors * self.lanes * self.width
+        if self.rows(transposed) * tiling.depth * self.width > target.l2 * 0.4:
+            step += LEFT_STREAM * height * self.width
+        if tiling.rows == 1:
+            step += 0.5
+        leave = TILE_CYCLES + sums * UPDATE_CYCLES
+        between = (blocks - 1) * (TILE_CYCLES + 2 * sums * UPDATE_CYCLES)
+        return step * self.k + leave + between + (vectors * self.lanes * TURN_CYCLES if transposed else 0)
+
+    def dot_cycles(self, tiling: Tiling) -> float:
+        """One dot tile: a load per multiply-add, then a transpose of the accumulators."""
+        steps = ceil_div(self.k, self.lanes)
+        step = max((tiling.columns + 1) / 2, self.target.fma_latency)
+        return steps * step + tiling.columns * 3 + TILE_CYCLES

@@ -410,8 +410,9 @@ def test_tiles_fit_the_registers(name: str) -> None:
         for right in ("kn", "nk"):
             tiling = model(m, n, k, right, target)
             vectors = tiling.columns // target.lanes(32)
-            if not tiling.dot:
-                assert tiling.rows * vectors + vectors + 1 <= max(target.vector_registers, 3)
+            if not tiling.dot:  # of a single row, the vectors are memory operands
+                used = tiling.rows * vectors + 1 + (vectors if tiling.rows > 1 else 1)
+                assert used <= target.vector_registers
 
 
 def test_what_the_model_prefers() -> None:

@@ -101,12 +101,33 @@ class Context:
         return self.tiling.pack_b or self.right.direct is None or strided or not isinstance(self.columns, int)
 
     @cached_property
+    def k_outermost(self) -> bool:
+        """Blocks of k are the outer loop, panels the inner one: the left operand is packed once per block."""
+        return self.pack_left or self.tiling.rows == 1
+
+    @cached_property
     def left_pitch(self) -> int:
         """Elements from one row of a packed left operand to the next, 0 where the rows of a tile are interleaved.
 
         A vector of slack per row lets the copy end on a whole vector, and keeps rows apart in the cache's sets.
         """
         return -(-self.block // 16) * 16 + 16 if self.left.along == "k" else 0
+
+    @cached_property
+    def heights(self) -> tuple[int, int]:
+        """(rows of a tall tile, rows of a short one or 0): all tiles are tall or one row shorter."""
+        rows, tall = self.rows, self.tiling.rows
+        if not isinstance(rows, int):
+            return tall, 0
+        tiles = max(1, -(-rows // tall))
+        tall = -(-rows // tiles)
+        return max(1, tall), tall - 1 if rows % tiles else 0
+
+    @cached_property
+    def left_tile(self) -> int:
+        """Bytes from one packed tile of the left operand to the next: a vector of slack, an odd number of lines."""
+        size = self.heights[0] * (self.left_pitch or self.block) * self.width + self.lanes * self.width
+        return (-(-size // 64) | 1) * 64
 
     @cached_property
     def deferred(self) -> bool:

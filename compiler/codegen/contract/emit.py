@@ -3,9 +3,11 @@
 A unit is a range of row tiles times a range of column panels of one outer index; units share nothing, so any split of
 them over threads computes the same sums in the same order. Inside a unit:
 
-    for each block of k:   pack the left operand's rows
-        for each panel:    pack the right operand's panel
-            for each tile: multiply; after the last block, the epilogue
+    for each panel:
+        for each block of k:   pack the right operand's panel
+            for each tile:     multiply; after the last block, the epilogue
+
+or, where the left operand is packed (or is a single row), blocks of k outermost, so that it is packed once.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from ingot.compiler.tiling import Access, Problem, choose, estimate
 
 PARAMETERS = (("ptr", "frame"), ("i64", "lo"), ("i64", "hi"), ("i64", "thread"))
 CLOCK_GHZ = 4.0  # turns the model's cycles into the nanoseconds that decide whether threads are worth waking
+PACKED_TILES = 8  # packed in one sweep: enough to read whole cache lines, few enough to write side by side
 CHUNK_NS = 20_000  # a chunk of this length hides what handing it to a thread costs
 
 
@@ -80,9 +83,19 @@ def emit_contract(module: Module, target: Target, kernel: Kernel, sizes: SizesOf
     driver.emit()
     cost = estimate(problem_of(contract), target, contract.tiling) / CLOCK_GHZ
     units = driver.units()
-    chunks = max(1, min(int(cost // CHUNK_NS), 4 * target.cores), target.cores)
-    grain = max(1, -(-guess(units) // chunks))
-    return Emitted(kernel.name, units, grain, driver.scratch, cost)
+    return Emitted(kernel.name, units, grain_of(guess(units), cost, target.cores), driver.scratch, cost)
+
+
+def grain_of(units: int, cost: float, cores: int) -> int:
+    """Units per chunk: chunks even out over the cores, and are several per core where each is still long enough."""
+    best = (0, 0, 1)
+    for per_core in (1, 2, 4):
+        if per_core == 1 or cost / (per_core * cores) >= CHUNK_NS:
+            grain = max(1, -(-units // (per_core * cores)))
+            chunks = -(-units // grain)
+            longest = -(-chunks // cores) * grain
+            best = min(best, (longest, -per_core, grain)) if best[0] else (longest, -per_core, grain)
+    return best[2]
 
 
 class Driver:
@@ -90,17 +103,16 @@ class Driver:
 
     def __init__(self, context: Context) -> None:
         self.context, tiling = context, context.tiling
-        self.row_tile, self.row_short = balanced(context.rows, tiling.rows)
+        self.row_tile, self.row_short = context.heights
         self.tiles_per_unit, self.panels_per_unit = tiling.grid
         width, lanes = context.width, context.lanes
         slack = 64 * width
         self.right_bytes = padded((context.block * tiling.columns + slack) * width) if context.pack_right else 0
-        pitch = context.left_pitch
-        self.left_tile = self.row_tile * (pitch or context.block) * width
-        left = self.tiles_per_unit * self.left_tile + slack
-        self.left_bytes = padded(left) if context.pack_left else 0
+        self.left_bytes = self.tiles_per_unit * context.left_tile if context.pack_left else 0
         self.partial_tile = tiling.columns * (max(self.row_tile, lanes) if tiling.transposed else self.row_tile) * width
-        kept = 1 if context.whole is not None else self.tiles_per_unit * self.panels_per_unit
+        kept = 1
+        if context.whole is None:
+            kept = self.tiles_per_unit * (self.panels_per_unit if context.k_outermost else 1)
         self.partial_bytes = padded(kept * self.partial_tile)
         self.scratch = self.right_bytes + self.left_bytes + self.partial_bytes
 
@@ -145,19 +157,28 @@ class Driver:
         f.finish()
 
     def unit(self, position: Reg) -> None:
-        ints, plan = self.ints, self.context.plan
+        ints, context = self.ints, self.context
+        plan = context.plan
         row_blocks, column_blocks = ints.size(self.row_blocks()), ints.size(self.column_blocks())
         # Neighbours in a chunk share the packed rows, or else the panel.
-        inner, second = (column_blocks, row_blocks) if self.context.pack_left else (row_blocks, column_blocks)
+        inner, second = (column_blocks, row_blocks) if context.pack_left else (row_blocks, column_blocks)
         rest, fast = ints.div(position, inner), ints.rem(position, inner)
         outer, slow = (ints.div(rest, second), ints.rem(rest, second)) if plan.outer else (0, rest)
-        row_block, column_block = (slow, fast) if self.context.pack_left else (fast, slow)
+        row_block, column_block = (slow, fast) if context.pack_left else (fast, slow)
         env = ints.spread(plan.outer, plan.outer_merged, outer)
         self.outer = [env[axis] for axis, _ in plan.outer]
         self.env = env | {axis: self.f.const("i64", 0) for axis in plan.ones}
         self.tile_range = self.span(row_block, self.tiles_per_unit, ints.size(self.row_tiles()))
         self.panel_range = self.span(column_block, self.panels_per_unit, ints.size(self.panels()))
-        self.over_blocks()
+        if context.k_outermost:
+            self.over_blocks(self.all_panels)
+        else:
+            self.over_panels(lambda panel, band: self.over_blocks(lambda: self.panel(panel, band)))
+
+    def all_panels(self) -> None:
+        if self.context.pack_left:
+            self.over_rows(self.pack_rows, PACKED_TILES)
+        self.over_panels(self.panel)
 
     def span(self, block: Int, per_block: int, total: Int) -> tuple[Int, Int]:
         first = self.ints.mul(block, per_block)
@@ -165,12 +186,13 @@ class Driver:
         exact = isinstance(total, int) and total % per_block == 0
         return first, end if exact else self.ints.least(end, total)
 
-    def over_blocks(self) -> None:
-        """The blocks of k; each is (outer range, inner range, place in the whole of k, length, first?, last?)."""
+    def over_blocks(self, body: Callable[[], None]) -> None:
+        """Run `body` for each block of k: the range of its outer axes, that of its inner ones, its place and length."""
         ints, context = self.ints, self.context
         inner, outer = ints.size(count(context.plan.k_inner)), ints.size(count(context.plan.k_outer))
         if context.whole is not None:
-            self.block(0, outer, 0, inner, 0, context.whole, 0, 1)
+            self.enter_block((0, outer, 0, inner), 0, context.whole, 0, 1)
+            body()
             return
         group = context.block // inner if context.plan.k_outer and isinstance(inner, int) and inner else 0
         per_outer = ints.blocks(inner, context.block)
@@ -182,46 +204,46 @@ class Driver:
             if group:
                 low = ints.mul(b, group)
                 high = ints.least(ints.add(low, group), outer)
-                self.block(low, high, 0, inner, ints.mul(low, inner), ints.mul(ints.sub(high, low), inner), later, last)
+                length = ints.mul(ints.sub(high, low), inner)
+                self.enter_block((low, high, 0, inner), ints.mul(low, inner), length, later, last)
             else:
                 low = ints.div(b, per_outer) if context.plan.k_outer else 0
                 start = ints.mul(ints.rem(b, per_outer) if context.plan.k_outer else b, context.block)
                 end = ints.least(ints.add(start, context.block), inner)
                 place = ints.add(ints.mul(low, inner), start)
-                self.block(low, ints.add(low, 1), start, end, place, ints.sub(end, start), later, last)
+                self.enter_block((low, ints.add(low, 1), start, end), place, ints.sub(end, start), later, last)
+            body()
             return []
 
         self.f.loop(0, blocks, 1, one)
 
-    def block(
-        self, outer: Int, outer_end: Int, k: Int, k_end: Int, place: Int, length: Int, later: Int, last: Int
-    ) -> None:
-        ints, context = self.ints, self.context
-        self.k_range = [ints.reg(x) for x in (outer, outer_end, k, k_end)]
-        self.place = place
-        self.depth_flags = {"depth": ints.reg(length), "later": ints.reg(later), "last": ints.reg(last)}
-        if context.pack_left:
-            self.over_rows(self.pack_rows)
-        self.over_panels(self.panel)
+    def enter_block(self, k_range: tuple[Int, Int, Int, Int], place: Int, length: Int, later: Int, last: Int) -> None:
+        """`later`: sums of earlier blocks wait in memory. `last`: the epilogue follows."""
+        ints = self.ints
+        self.k_range, self.place = [ints.reg(x) for x in k_range], place
+        self.block_arguments = {"depth": ints.reg(length), "later": ints.reg(later), "last": ints.reg(last)}
 
     # ---- tiles and panels
 
-    def bands(self, first: Int, end: Int, bands: list[Band], body: Callable[[Int, Band], None]) -> None:
-        """Run `body` over first..end, each band's part with its own variant."""
+    def bands(
+        self, span: tuple[Int, Int], bands: list[Band], body: Callable[[Int, Int, Band], None], step: int = 1
+    ) -> None:
+        """body(position, end of the band, band) over the span, each band's part with its own variant."""
+        first, end = span
         begin: Int = 0
         for band in bands:
             low = self.ints.most(first, begin) if begin != 0 else first
             high = self.ints.least(end, band.end) if band is not bands[-1] else end
 
-            def one(i: Reg, _: list[Reg], band: Band = band) -> list[Reg]:
-                body(self.ints.plain(i), band)
+            def one(i: Reg, _: list[Reg], high: Int = high, band: Band = band) -> list[Reg]:
+                body(self.ints.plain(i), high, band)
                 return []
 
-            self.f.loop(low, high, 1, one)
+            self.f.loop(low, high, step, one)
             begin = band.end
 
-    def over_rows(self, body: Callable[[Int, Int, Band], None]) -> None:
-        """body(tile, its first row, band) for the unit's row tiles."""
+    def over_rows(self, body: Callable[[Int, Int, Int, Band], None], step: int = 1) -> None:
+        """body(tile, its first row, tiles up to the next one, band) for the unit's row tiles."""
         rows, tiles, ints = self.context.rows, self.row_tiles(), self.ints
         if isinstance(rows, int) and isinstance(tiles, int):
             tall = rows - self.row_short * tiles if self.row_short else tiles
@@ -232,13 +254,13 @@ class Driver:
             whole = ints.div(ints.size(rows), self.row_tile)
             bands = [Band(whole, self.row_tile), Band(ints.size(tiles), self.row_tile, True)]
 
-        def one(tile: Int, band: Band) -> None:
+        def one(tile: Int, end: Int, band: Band) -> None:
             row = ints.mul(tile, self.row_tile)
             if band.size < self.row_tile:
                 row = ints.sub(row, ints.sub(tile, bands[0].end))
-            body(tile, row, band)
+            body(tile, row, ints.least(step, ints.sub(end, tile)) if step > 1 else 1, band)
 
-        self.bands(*self.tile_range, bands, one)
+        self.bands(self.tile_range, bands, one, step)
 
     def over_panels(self, body: Callable[[Int, Band], None]) -> None:
         columns, width = self.context.columns, self.context.tiling.columns
@@ -250,15 +272,16 @@ class Driver:
         else:
             size = self.ints.size(columns)
             bands = [Band(self.ints.div(size, width), width), Band(self.ints.blocks(size, width), width, True)]
-        self.bands(*self.panel_range, bands, body)
+        self.bands(self.panel_range, bands, lambda panel, _, band: body(panel, band))
 
-    def pack_rows(self, tile: Int, row: Int, band: Band) -> None:
+    def pack_rows(self, tile: Int, row: Int, tiles: Int, band: Band) -> None:
         packer = Packer(self.context, "left", band.size, band.some)
         rows = self.rows_left(row) if band.some else band.size
-        packer.call(self.f, [self.packed_rows(tile), *map(self.ints.reg, (row, rows)), *self.k_range], self.outer)
+        counts = map(self.ints.reg, (row, rows, tiles))
+        packer.call(self.f, [self.packed_rows(tile), *counts, *self.k_range], self.outer)
 
     def packed_rows(self, tile: Int) -> Reg:
-        return self.f.offset(self.left, self.ints.mul(self.ints.sub(tile, self.tile_range[0]), self.left_tile))
+        return self.f.offset(self.left, self.ints.mul(self.ints.sub(tile, self.tile_range[0]), self.context.left_tile))
 
     def rows_left(self, row: Int) -> Int:
         return self.ints.sub(self.ints.size(self.context.rows), row)
@@ -270,11 +293,11 @@ class Driver:
         if context.pack_right:
             right = self.right
             packer = Packer(context, "right", band.size, band.some)
-            packer.call(self.f, [right, *map(ints.reg, (column, columns)), *self.k_range], self.outer)
+            packer.call(self.f, [right, *map(ints.reg, (column, columns, 1)), *self.k_range], self.outer)
         else:
             right = self.in_place("right", column)
 
-        def tile(tile: Int, row: Int, rows: Band) -> None:
+        def tile(tile: Int, row: Int, _: Int, rows: Band) -> None:
             arguments = {
                 "left": self.packed_rows(tile) if context.pack_left else self.in_place("left", row),
                 "right": right,
@@ -282,7 +305,7 @@ class Driver:
                 "column": ints.reg(column),
                 "rows": ints.reg(self.rows_left(row) if rows.some else rows.size),
                 "columns": ints.reg(columns),
-                **self.depth_flags,
+                **self.block_arguments,
             }
             if self.scratch:
                 arguments["partial"] = self.partial_place(tile, panel)
@@ -296,7 +319,8 @@ class Driver:
         if self.context.whole is not None:
             return self.partial
         ints = self.ints
-        row = ints.mul(ints.sub(panel, self.panel_range[0]), self.tiles_per_unit)
+        before = ints.sub(panel, self.panel_range[0]) if self.context.k_outermost else 0
+        row = ints.mul(before, self.tiles_per_unit)
         return self.f.offset(
             self.partial, ints.mul(ints.add(row, ints.sub(tile, self.tile_range[0])), self.partial_tile)
         )
@@ -311,15 +335,6 @@ class Driver:
         env = self.env | ints.spread(axes, True, first) | ints.spread(k, True, self.place)
         index = ints.dot(load.index.offset, load.index.terms, env)
         return self.f.offset(self.pointers[load.buffer], index, context.width)
-
-
-def balanced(rows: Size, tall: int) -> tuple[int, int]:
-    """(rows of a tall tile, rows of a short one or 0): all tiles are tall or one row shorter."""
-    if not isinstance(rows, int):
-        return tall, 0
-    tiles = max(1, -(-rows // tall))
-    tall = -(-rows // tiles)
-    return max(1, tall), tall - 1 if rows % tiles else 0
 
 
 def padded(size: int) -> int:

@@ -20,6 +20,7 @@ PARAMETERS = (
     ("ptr", "to"),
     ("i64", "first"),  # of the free counter
     ("i64", "count"),
+    ("i64", "tiles"),
     ("i64", "k_outer"),
     ("i64", "k_outer_end"),
     ("i64", "k"),
@@ -28,7 +29,10 @@ PARAMETERS = (
 
 
 class Packer:
-    """One packing function: `extent` elements along the free axes, or `count` of them where `some` is set."""
+    """One packing function: `extent` elements along the free axes, or `count` of them where `some` is set.
+
+    The left operand is packed for several tiles of that height at once: their rows are neighbours in memory.
+    """
 
     def __init__(self, context: Context, side: OneOf["left", "right"], extent: int, some: bool) -> None:
         self.context, self.side, self.extent, self.some = context, side, extent, some
@@ -47,7 +51,7 @@ class Packer:
         self.ints = context.integers(f)
         self.pointers = context.pointers(f)
         self.outer = context.outer_env(f)
-        self.to, self.first, self.count, *k_range = f.params[1:8]
+        self.to, self.first, self.count, self.tiles, *k_range = f.params[1:9]
         self.k_outer, self.k_outer_end, self.k, self.k_end = k_range
         if self.operand.along == "free":
             self.rows_of_k()
@@ -95,33 +99,67 @@ class Packer:
     def rows_of_k(self) -> None:
         """Vectors along the free axes. A last partial vector is written whole: the next k writes over its end."""
         f, context, lanes = self.f, self.context, self.context.lanes
-        masks = self.vector_masks()
-        axis = self.axes[-1][0] if self.axes and self.operand.merged else None
-        frees = []
-        for j in range(len(masks)):
-            start = self.ints.add(self.first, j * lanes)
-            if not self.operand.merged and lanes > 1:
-                start = f.add(f.splat(self.ints.reg(start), lanes), f.iota("i64", lanes))
-            frees.append(self.ints.spread(self.axes, self.operand.merged, start))
+        masks, merged = self.vector_masks(), self.operand.merged
+        axis = self.axes[-1][0] if self.axes and merged else None
+        pitch = self.pitch * context.width
 
-        def row(env: dict[str, Reg], to: Reg) -> Reg:
+        def axes_from(first: Int) -> list[dict[str, Reg]]:
+            frees = []
+            for j in range(len(masks)):
+                start = self.ints.add(first, j * lanes)
+                if not merged and lanes > 1:
+                    start = f.add(f.splat(self.ints.reg(start), lanes), f.iota("i64", lanes))
+                frees.append(self.ints.spread(self.axes, merged, start))
+            return frees
+
+        def row(env: dict[str, Reg], frees: Sequence[dict[str, Reg]], to: Reg) -> None:
             for j, (free, mask) in enumerate(zip(frees, masks, strict=True)):
                 f.store(self.value(env | free, axis, lanes, mask), f.offset(to, j * lanes * context.width))
-            return f.offset(to, self.pitch * context.width)
 
-        def outer(env: dict[str, Reg], to: Reg) -> Reg:
-            return f.loop(self.k, self.k_end, 1, lambda k, c: [row(self.k_env(env, k), c[0])], [to])[0]
+        def block(write: Callable[[dict[str, Reg], Reg], None], to: Reg) -> None:
+            def one(env: dict[str, Reg], k: Reg, to: Reg) -> list[Reg]:
+                write(self.k_env(env, k), to)
+                return [f.offset(to, pitch)]
 
-        self.over_outer(outer, self.to)
+            def outer(env: dict[str, Reg], to: Reg) -> Reg:
+                return f.loop(self.k, self.k_end, 1, lambda k, c: one(env, k, c[0]), [to])[0]
+
+            self.over_outer(outer, to)
+
+        if self.side == "right":
+            frees = axes_from(self.first)
+            block(lambda env, to: row(env, frees, to), self.to)
+        elif merged:  # tiles innermost: the rows of all of them are one run of memory
+            block(lambda env, to: self.over_tiles(lambda first, place: row(env, axes_from(first), place), to), self.to)
+        else:  # tiles outermost: finding their axes takes divisions
+
+            def tile(first: Int, place: Reg) -> None:
+                frees = axes_from(first)
+                block(lambda env, to: row(env, frees, to), place)
+
+            self.over_tiles(tile, self.to)
+
+    def over_tiles(self, body: Callable[[Int, Reg], None], to: Reg) -> None:
+        """body(first free element, where to write) for each tile of the left operand."""
+
+        def one(t: Reg, _: list[Reg]) -> list[Reg]:
+            first = self.ints.add(self.first, self.ints.mul(t, self.extent))
+            body(first, self.f.offset(to, t, self.context.left_tile))
+            return []
+
+        self.f.loop(0, self.tiles, 1, one, at_least_once=True)
 
     def rows_of_free(self) -> None:
         """Vectors along k, row by row. A last partial vector is written whole, into the row's slack."""
+        self.over_tiles(self.tile_of_rows, self.to)
+
+    def tile_of_rows(self, first: Int, place: Reg) -> None:
         f, context, lanes = self.f, self.context, self.context.lanes
         axis = context.plan.k_inner[-1][0]
         rows: Int = self.count if self.some else self.extent
 
         def row(i: Reg, _: list[Reg]) -> list[Reg]:
-            free = self.ints.spread(self.axes, self.operand.merged, self.ints.add(self.first, i))
+            free = self.ints.spread(self.axes, self.operand.merged, self.ints.add(first, i))
 
             def run(env: dict[str, Reg], to: Reg) -> Reg:
                 count = f.sub(self.k_end, self.k)
@@ -143,7 +181,7 @@ class Packer:
                     f.if_(f.cmp("slt", full_end, self.k_end), last, unlikely=True)
                 return f.offset(to, count, context.width)
 
-            self.over_outer(run, f.offset(self.to, i, context.left_pitch * context.width))
+            self.over_outer(run, f.offset(place, i, context.left_pitch * context.width))
             return []
 
         f.loop(0, rows, 1, row)
