@@ -26,7 +26,7 @@ Pair = tuple[Axes, Axes]
 
 # Columns that the array evaluator of conv lays out at once: enough for a good matrix product, small enough to stay in
 # the outer caches.
-COLUMN_BYTES = 1 << 23
+COLUMN_BYTES = 1 << 24
 
 
 def accumulator(dtype: DType) -> DType:

@@ -20,7 +20,6 @@ from ingot.compiler.ops.regions import (
     check_region,
     flattened,
     floats,
-    inline,
     input_like,
     lead,
     parts,
@@ -36,6 +35,7 @@ from ingot.compiler.ops.transcendental import sin
 from ingot.compiler.ops.uniform import uniform
 from ingot.compiler.ops.view import expand, permute, reshape
 from ingot.compiler.passes import batch as mapping
+from ingot.compiler.rewrite import inlined
 from ingot.runtime import dtypes
 from ingot.runtime.errors import ShapeError
 
@@ -95,7 +95,7 @@ def cond_batch(size: Size, pred: Value, *operands: Value, then: Graph, otherwise
     one = uniform(pred)
     if one is not None:
         return tuple(parts(cond(one, *given, then=regions[0], otherwise=regions[1])))
-    pairs = zip(inline(regions[0], given), inline(regions[1], given), strict=True)
+    pairs = zip(inlined(regions[0], given), inlined(regions[1], given), strict=True)
     return tuple(chosen(pred, a, b) for a, b in pairs)
 
 
@@ -171,7 +171,7 @@ def while_batch(size: Size, *state: Value, condition: Graph, body: Graph) -> tup
     (goes_on,) = test.outputs
     outs = flattened(step.outputs, flags)
     if not alone:
-        (mask,) = inline(test, step.inputs)
+        (mask,) = inlined(test, step.inputs)
         outs = [
             chosen(mask, new, old) if flag else new for new, old, flag in zip(outs, step.inputs, flags, strict=True)
         ]

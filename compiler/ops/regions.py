@@ -1,4 +1,4 @@
-"""What the control rows do with regions: check, inline, differentiate and batch them.
+"""What the control rows do with regions: check, differentiate and batch them.
 
 A region is a closed Graph: all it reads are its inputs.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ingot.compiler.ir import Graph, Size, TensorType, Value, at
+from ingot.compiler.ir import Graph, Size, TensorType, Value
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.ops.table import listed
@@ -16,17 +16,6 @@ from ingot.compiler.passes import batch as mapping
 from ingot.compiler.passes import grad as reverse
 from ingot.compiler.passes import linearize as forward
 from ingot.runtime.errors import ShapeError
-
-
-def inline(region: Graph, operands: Sequence[Value]) -> tuple[Value, ...]:
-    """The region's outputs for these operands."""
-    new = dict(zip(region.inputs, operands, strict=True))
-    for value in region.values:
-        if value in new:
-            continue
-        with at(value.location):
-            new[value] = Value(value.op, tuple(new[o] for o in value.operands), **value.attrs)
-    return tuple(new[v] for v in region.outputs)
 
 
 def input_like(value: Value, name: str) -> Value:

@@ -15,7 +15,7 @@ from ingot.compiler.ops.contract import dot_general
 from ingot.compiler.ops.control import cond, scan, while_
 from ingot.compiler.ops.elementwise import add, lt, mul
 from ingot.compiler.ops.reduce import sum as sum_
-from ingot.compiler.ops.regions import inline, parts
+from ingot.compiler.ops.regions import parts
 from ingot.compiler.ops.source import full, get
 from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.ops.transcendental import sin
@@ -23,6 +23,7 @@ from ingot.compiler.ops.view import expand, reshape, slice
 from ingot.compiler.passes.batch import batch
 from ingot.compiler.passes.grad import grad, vjp
 from ingot.compiler.passes.linearize import linearize
+from ingot.compiler.rewrite import inlined
 from ingot.compiler.verify import verify
 from ingot.runtime import dtypes
 from ingot.runtime.errors import GradError, ShapeError
@@ -61,7 +62,7 @@ def unrolled(body: Graph, steps: int, reverse: bool) -> Graph:
     total, carry = None, h
     for step in reversed(range(steps)) if reverse else range(steps):
         x = reshape(slice(xs, start=(step, 0), stop=(step + 1, 3), step=(1, 1)), shape=(3,))
-        carry, y = inline(body, (carry, x, w, b))
+        carry, y = inlined(body, (carry, x, w, b))
         part = sum_(mul(y, sin(y)), axes=(0,))
         total = part if total is None else add(total, part)
     assert total is not None
@@ -92,7 +93,7 @@ def gradients(graph: Graph) -> Graph:
 def tangent(graph: Graph) -> Graph:
     """The directional derivative along the inputs themselves."""
     both = linearize(graph, range(len(graph.inputs)))
-    outputs = inline(both, (*graph.inputs, *graph.inputs))
+    outputs = inlined(both, (*graph.inputs, *graph.inputs))
     return graph.with_outputs(outputs[len(graph.outputs) :], ())
 
 
