@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ingot.compiler.ir import Graph, Op, Value, at
 
@@ -47,7 +47,7 @@ def rebuilt(value: Value, operands: tuple[Value, ...], region: Callable[[Graph],
     return Value(value.op, operands, **attrs)
 
 
-def inlined(region: Graph, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+def inlined(region: Graph, operands: Sequence[Value]) -> tuple[Value, ...]:
     """The outputs of a region for these operands, as values of the graph around it."""
     new = dict(zip(region.inputs, operands, strict=True))
     for value in region.values:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from ingot.compiler.ir import Graph
 from ingot.compiler.rewrite import Rules, rewrite
-from ingot.compiler.rules import arithmetic, reductions, views
+from ingot.compiler.rules import arithmetic, control, reductions, views
 
-RULES: Rules = {**arithmetic.RULES, **views.RULES, **reductions.RULES}
+RULES: Rules = {**arithmetic.RULES, **views.RULES, **reductions.RULES, **control.RULES}
 
 
 def simplify(graph: Graph) -> Graph:

@@ -83,11 +83,11 @@ def negated(v: Value) -> Value | None:
 
 
 def absolute(v: Value) -> Value | None:
-    """||x|| = |x|; |-x| = |x|"""
+    """||x|| = |x|; |-x| = |x|, except of unsigned integers, whose negation wraps"""
     (x,) = v.operands
     if x.op is e.abs:
         return x
-    return e.abs(x.operands[0]) if x.op is e.neg else None
+    return e.abs(x.operands[0]) if x.op is e.neg and v.dtype.is_signed else None
 
 
 def raised(v: Value) -> Value | None:
