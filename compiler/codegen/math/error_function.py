@@ -96,5 +96,6 @@ def erfinv(m: Arithmetic, x: Reg) -> Reg:
 def double_polynomial(m: Arithmetic, x: Reg, name: str) -> list[Reg]:
     """A polynomial with a dominant constant term as a sum of two."""
     (first, first_low), *rest = m.values(x, name)
-    high, low = m.fast_two_sum(first, m.mul(x, m.estrin(x, rest)))
-    return [high, m.add(low, first_low)]
+    product, product_low = m.two_product(x, m.estrin(x, rest))
+    high, low = m.fast_two_sum(first, product)
+    return [high, m.add(low, m.add(product_low, first_low))]

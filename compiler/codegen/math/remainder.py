@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ingot.compiler.codegen.llvm import Reg
-from ingot.compiler.codegen.math.arithmetic import MANTISSA, Arithmetic
+from ingot.compiler.codegen.math.arithmetic import LEAST_NORMAL, MANTISSA, Arithmetic
 
 # Bits of quotient that one exact step removes. Without fma the product with half a mantissa must be exact.
 STEP = {(True, "f32"): 22, (True, "f64"): 50, (False, "f32"): 11, (False, "f64"): 24}
@@ -37,25 +37,26 @@ def fmod(m: Arithmetic, a: Reg, b: Reg) -> Reg:
 def shorten(m: Arithmetic, rest: Reg, bottom: Reg, active: Reg, step: int) -> Reg:
     """rest modulo bottom * 2**k, where k leaves a quotient of fewer than `step` bits."""
     f = m.function
-    shift, width = f.like(m.bits(rest), MANTISSA[rest.elt]), 1.0
-    # Both exponents, subnormals lifted into the normal range first so that their exponent field is meaningful.
-    lift = 2.0 ** (MANTISSA[rest.elt] + 1)
-    tiny = m.compare("olt", bottom, 2.0 ** (-126 if rest.elt == "f32" else -1022))
-    lifted = m.select(tiny, m.mul(bottom, lift), bottom)
-    low_tiny = m.compare("olt", rest, 2.0 ** (-126 if rest.elt == "f32" else -1022))
-    rest_lifted = m.select(low_tiny, m.mul(rest, lift), rest)
-    distance = f.sub(f.lshr(m.bits(rest_lifted), shift), f.lshr(m.bits(lifted), shift))
-    extra = f.like(distance, MANTISSA[rest.elt] + 1)
-    distance = f.add(distance, f.select(tiny, extra, f.like(distance, 0)))
-    distance = f.sub(distance, f.select(low_tiny, extra, f.like(distance, 0)))
+    distance = f.sub(exponent(m, rest), exponent(m, bottom))
     k = f.sub(distance, f.like(distance, step - 2))
-    half = f.lshr(k, f.like(k, 1))
-    unit = m.mul(m.mul(bottom, m.power_of_two(half)), m.power_of_two(f.sub(k, half)))
-    unit = m.select(active, unit, width)
+    quarter = f.lshr(k, f.like(k, 2))  # from the least subnormal to the largest number 2**k exceeds even two factors
+    factor = m.power_of_two(quarter)
+    last = m.power_of_two(f.sub(k, f.mul(quarter, f.like(k, 3))))
+    unit = m.mul(m.mul(m.mul(m.mul(bottom, factor), factor), factor), last)
+    unit = m.select(active, unit, 1.0)
     quotient = m.rounded("trunc", m.div(rest, unit))
     left = minus_product(m, rest, quotient, unit)
     left = m.select(m.compare("olt", left, 0.0), m.add(left, unit), left)
     return m.select(active, left, rest)
+
+
+def exponent(m: Arithmetic, x: Reg) -> Reg:
+    """The biased exponent of a positive number, as if subnormals were normal."""
+    f, lift = m.function, MANTISSA[x.elt] + 1
+    tiny = m.compare("olt", x, LEAST_NORMAL[x.elt])
+    bits = m.bits(m.select(tiny, m.mul(x, 2.0**lift), x))
+    field = f.lshr(bits, f.like(bits, MANTISSA[x.elt]))
+    return f.sub(field, f.select(tiny, f.like(bits, lift), f.like(bits, 0)))
 
 
 def minus_product(m: Arithmetic, rest: Reg, quotient: Reg, unit: Reg) -> Reg:
