@@ -43,9 +43,9 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("decompose", decompose),
     ("fold", fold),
     ("one_hot", one_hot),
-    ("split_reductions", split_reductions),
     ("simplify", simplify),
     ("turn_contractions", turn_contractions),
+    ("split_reductions", split_reductions),
     ("fuse", fuse),
 )
 LAST_STAGES = ("kernels", "plan", "llvm", "asm")
