@@ -24,7 +24,9 @@ VARIANT_COST = 0.015  # share of the time that one more tile variant may cost: i
 RIGHT_STREAM = 0.045 / 40  # exposed cycles per byte of a right panel that comes from the second-level cache
 LEFT_STREAM = 0.0115  # exposed cycles per byte of left rows that come from further away
 PACK_BYTES = {"free": 12, "k": 16}  # packed per cycle, by how the neighbours lie
+DOT_ROWS = 32  # with more rows of a, packing b pays
 STREAM_BYTES = (32, 24, 9)  # per cycle, from the second level, the third, and memory
+LONG_RUN = 256  # bytes next to each other that a stream wants to come in at that rate
 FINALISTS = 8  # register tiles for which the ways to share the work are compared
 
 
@@ -121,8 +123,12 @@ class Model:
         problem, registers = self.problem, self.target.vector_registers
         sides = (problem.a, problem.b)
         along_k = all(side.direct and side.k_stride == 1 for side in sides)
-        if along_k and problem.m <= 8 and problem.static_n and problem.static_k and problem.k > 0:
-            yield Tiling(1, self.lanes, self.k, grid=(self.m, ceil_div(self.n, self.lanes)), dot=True)
+        if along_k and problem.m <= DOT_ROWS and problem.static_n and problem.static_k and problem.k > 0:
+            for height in (1, 2, 4, 8):
+                if height <= self.lanes and (height == 1 or height < 2 * problem.m):
+                    width = self.lanes // height
+                    grid = (ceil_div(self.m, height), ceil_div(self.n, width))
+                    yield Tiling(min(height, self.m), width, self.k, grid=grid, dot=True)
         # Rows along n pay where b lies along k and there are few rows of a to pack instead.
         turn = problem.static_n and self.lanes > 1 and problem.b.direct and problem.b.k_stride == 1 and problem.n > 1
         for transposed in (False, True) if turn else (False,):
@@ -185,8 +191,8 @@ class Model:
         left, right = self.packing_sides(tiling)
         cycles = UNIT_CYCLES + work / (row_blocks * column_blocks) + left / row_blocks + right / column_blocks
         size = self.k * columns * self.width
-        if size > self.target.l1:  # each unit brings its panels in anew
-            cycles += size / column_blocks / self.stream_bytes(size) / 2
+        if size > self.target.l1:  # each row block brings the panels in anew
+            cycles += size / column_blocks / self.stream_bytes(size) / 2 * (row_blocks - 1) / row_blocks
         return self.problem.outer * row_blocks * column_blocks, cycles
 
     def packing(self, tiling: Tiling) -> float:
@@ -205,7 +211,8 @@ class Model:
         """Cycles in all tiles of one outer index: those of the core, or of the memory that feeds it."""
         busy = self.busy(tiling)
         size = self.k * (self.m + self.n) * self.width
-        return max(busy, size / self.stream_bytes(size)) + busy / 16
+        run = 1.0 if tiling.dot or tiling.pack_b else min(1.0, tiling.columns * self.width / LONG_RUN)
+        return max(busy, size / (self.stream_bytes(size) * run)) + busy / 64
 
     def busy(self, tiling: Tiling) -> float:
         rows, columns = self.rows(tiling.transposed), self.columns(tiling.transposed)
@@ -239,7 +246,7 @@ class Model:
         return step * self.k + leave + between + (vectors * self.lanes * TURN_CYCLES if transposed else 0)
 
     def dot_cycles(self, tiling: Tiling) -> float:
-        """One dot tile: a load per multiply-add, then a transpose of the accumulators."""
-        steps = ceil_div(self.k, self.lanes)
-        step = max((tiling.columns + 1) / 2, self.target.fma_latency)
-        return steps * step + tiling.columns * 3 + TILE_CYCLES
+        """One dot tile: every vector is loaded once, then the accumulators are transposed and summed."""
+        steps, sums = ceil_div(self.k, self.lanes), tiling.rows * tiling.columns
+        step = max((tiling.rows + tiling.columns) / 2, sums / self.target.fma_ports, self.target.fma_latency)
+        return steps * step + self.lanes * 7 + tiling.rows * TURN_CYCLES + TILE_CYCLES

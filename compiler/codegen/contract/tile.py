@@ -125,24 +125,28 @@ class TileEmitter:
         return f.add(total, f.mul(a, b))
 
     def dot(self, f: Function, at: dict[str, Reg], depth: int) -> list[Reg]:
-        """One row by `columns` columns, both operands lying along k: vectors run along k, lanes are summed last."""
-        context, lanes, count = self.context, self.context.lanes, self.tile.columns
+        """Both operands lie along k, and so do the vectors; a row's sums end up in the first lanes of one register."""
+        context, lanes, rows, columns = self.context, self.context.lanes, self.tile.rows, self.tile.columns
         vector, pitch = context.width * lanes, context.right.free_stride * context.width
+        offsets, _ = self.left_layout(f, at)
 
         def step(left: Reg, right: Reg, sums: Sequence[Reg], mask: Reg | None = None) -> list[Reg]:
-            a = f.load(left, context.elt, lanes, mask=mask)
-            rows = [f.load(f.offset(right, i * pitch), context.elt, lanes, mask=mask) for i in range(count)]
-            return [self.accumulate(f, a, b, total) for b, total in zip(rows, sums, strict=True)]
+            a = [f.load(f.offset(left, offset), context.elt, lanes, mask=mask) for offset in offsets]
+            b = [f.load(f.offset(right, j * pitch), context.elt, lanes, mask=mask) for j in range(columns)]
+            return [self.accumulate(f, a[i], b[j], sums[i * columns + j]) for i in range(rows) for j in range(columns)]
 
         def body(_: Reg, carried: list[Reg]) -> list[Reg]:
             left, right = carried[:2]
             return [f.offset(left, vector), f.offset(right, vector), *step(left, right, carried[2:])]
 
-        start = [f.const(context.elt, 0, lanes)] * count
+        start = [f.const(context.elt, 0, lanes)] * (rows * columns)
         left, right, *sums = f.loop(0, depth // lanes, 1, body, [at["left"], at["right"], *start])
         if depth % lanes:
             sums = step(left, right, sums, context.first_lanes(f, depth % lanes))
-        return [self.across(f, sums)]
+        total = self.across(f, sums)
+        if rows == 1:
+            return [total]
+        return [f.shuffle(total, None, [(i * columns + j) % lanes for j in range(lanes)]) for i in range(rows)]
 
     def across(self, f: Function, sums: list[Reg]) -> Reg:
         """Lane i of the result is the sum of all lanes of sums[i]."""
