@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 
 from ingot.runtime.errors import ShapeError
 
@@ -194,7 +193,10 @@ def quotient(size: int | Dim, divisor: int | Dim) -> int | Dim | None:
 
 
 def product(sizes: Iterable[int | Dim]) -> int | Dim:
-    return reduce(lambda a, b: a * b, sizes, 1)
+    total: int | Dim = 1
+    for size in sizes:
+        total = total * size
+    return total
 
 
 def static(size: int | Dim) -> bool:

@@ -45,7 +45,8 @@ def plus(a: Index, b: Index) -> Index:
 
 def linear(place: Place, shape: Shape) -> Index:
     """The position in row-major order."""
-    total, stride = constant(0), 1
+    total = constant(0)
+    stride: Size = 1
     for index, size in zip(reversed(place), reversed(shape), strict=True):
         total, stride = plus(total, scaled(index, stride)), stride * size
     return total

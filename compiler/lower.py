@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingot.compiler import indexing
+from ingot.compiler.dims import quotient
 from ingot.compiler.indexing import Place, apply, both, computed, constant, plus, position, root_place, scaled
 from ingot.compiler.ir import Graph, Shape, Size, Value
 from ingot.compiler.kernel import (
@@ -28,6 +29,7 @@ from ingot.compiler.kernel import (
     Stmt,
     Store,
 )
+from ingot.compiler.ops import TABLE
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 
@@ -112,7 +114,7 @@ class Puller:
         counted = position(index)
         if value.dtype.short == "i64":
             return counted
-        return Apply(indexing.TABLE["cast"], (counted,), value.dtype, (("dtype", value.dtype),))
+        return Apply(TABLE["cast"], (counted,), value.dtype, (("dtype", value.dtype),))
 
     def _pad(self, value: Value, place: Place, when: Expr | None) -> Expr:
         (operand,) = value.operands
@@ -130,7 +132,7 @@ class Puller:
         element = self.pull(operand, tuple(inner), both(when, inside))
         if inside is None:
             return element
-        return Apply(indexing.TABLE["select"], (inside, element, Literal(value.dtype, attrs["value"])), value.dtype)
+        return Apply(TABLE["select"], (inside, element, Literal(value.dtype, attrs["value"])), value.dtype)
 
     def _concat(self, value: Value, place: Place, when: Expr | None) -> Expr:
         axis, start = value.attrs["axis"], value.shape[value.attrs["axis"]]
@@ -145,9 +147,7 @@ class Puller:
                 return self.pull(operand, moved, when)
             element = self.pull(operand, moved, both(when, in_range(moved[axis], operand.shape[axis])))
             here = apply("ge", position(place[axis]), indexing.size_expr(start))
-            chosen = (
-                element if chosen is None else Apply(indexing.TABLE["select"], (later, chosen, element), value.dtype)
-            )
+            chosen = element if chosen is None else Apply(TABLE["select"], (later, chosen, element), value.dtype)
             later = here
         return chosen if chosen is not None else Literal(value.dtype, 0)
 
@@ -170,7 +170,7 @@ class Puller:
         """An index from data, kept inside the operand."""
         wide = found
         if found.dtype.short != "i64":
-            wide = Apply(indexing.TABLE["cast"], (found,), dtypes.int64, (("dtype", dtypes.int64),))
+            wide = Apply(TABLE["cast"], (found,), dtypes.int64, (("dtype", dtypes.int64),))
         top = apply("minimum", wide, indexing.size_expr(size - 1))
         return computed(apply("maximum", top, Literal(dtypes.int64, 0)))
 
@@ -378,14 +378,14 @@ def padded(element: Expr, inside: Expr | None) -> Expr:
     """The element inside, zero outside (which a load under this very condition gives by itself)."""
     if inside is None or (isinstance(element, Load) and element.when is inside):
         return element
-    return Apply(indexing.TABLE["select"], (inside, element, Literal(element.dtype, 0)), element.dtype)
+    return Apply(TABLE["select"], (inside, element, Literal(element.dtype, 0)), element.dtype)
 
 
 def rounded(total: Expr, dtype: DType) -> Expr:
     """A float32 sum as the half type that the graph says it is."""
     if total.dtype is dtype:
         return total
-    return Apply(indexing.TABLE["cast"], (total,), dtype, (("dtype", dtype),))
+    return Apply(TABLE["cast"], (total,), dtype, (("dtype", dtype),))
 
 
 @dataclass(frozen=True)
@@ -429,7 +429,7 @@ def conv_axes(anchor: Value) -> Split:
     """out[n, g*O+o, s…] = sum over c, window of w[g*O+o, c, window] * x[n, g*C+c, s*stride + window*dilation - low]."""
     x, w = anchor.operands
     attrs, groups = anchor.attrs, anchor.attrs["groups"]
-    per_group = indexing.quotient(anchor.shape[1], groups)
+    per_group = quotient(anchor.shape[1], groups)
     assert per_group is not None
     image, group, out = ("i0", anchor.shape[0]), ("g", groups), ("o", per_group)
     spatial: Axes = tuple((f"s{d}", n) for d, n in enumerate(anchor.shape[2:]))
@@ -463,7 +463,7 @@ def on_grid(index: Index, gap: Size) -> Expr:
 def lower_window(body: Graph, value: Value, name: str) -> Kernel:
     """A reduction over windows: for every result element, loops over its window."""
     attrs, (x,) = value.attrs, value.operands
-    fold = indexing.TABLE[attrs["reduction"]]
+    fold = TABLE[attrs["reduction"]]
     axes: Axes = tuple((f"i{d}", n) for d, n in enumerate(value.shape))
     window: Axes = tuple((f"w{d}", n) for d, n in enumerate(attrs["window"]) if n != 1)
     puller = Puller(body, dict([*axes, *window]))
@@ -481,7 +481,7 @@ def lower_window(body: Graph, value: Value, name: str) -> Kernel:
     dtype = accumulator_dtype(value.dtype)
     if inside is not None:
         nothing = Literal(value.dtype, fold.lower.identity(value.dtype))
-        element = Apply(indexing.TABLE["select"], (inside, element, nothing), value.dtype)
+        element = Apply(TABLE["select"], (inside, element, nothing), value.dtype)
     store = Store(len(body.inputs), indexing.linear(own, value.shape), rounded(Name("r0", dtype), value.dtype))
     total = Reduce((Accumulator("r0", fold, dtype),), nest(window, [Accumulate("r0", element)]))
     kept: Axes = tuple(a for a in axes if a[1] != 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.ir import Size
@@ -137,9 +138,14 @@ def merge_axes(kernel: Kernel) -> Kernel:
     """Two loops directly inside each other become one where every index walks them as one axis."""
     while (pair := mergeable(kernel)) is not None:
         outer, inner, extent = pair
-        kernel = rewrite(kernel, lambda i, outer=outer: replace(i, terms=tuple(t for t in i.terms if t[0] != outer)))
+        kernel = rewrite(kernel, partial(without, axis=outer))
         kernel = replace(kernel, body=tuple(joined(s, outer, inner, extent) for s in kernel.body))
     return kernel
+
+
+def without(index: Index, axis: str) -> Index:
+    """The index with the axis' term dropped."""
+    return replace(index, terms=tuple(t for t in index.terms if t[0] != axis))
 
 
 def mergeable(kernel: Kernel) -> tuple[str, str, Size] | None:

@@ -468,7 +468,12 @@ class Function:
             self.effect(f"store {value}, {pointer}, align {step}{hint}")
             return
         if value.lanes == 1:
-            self.if_(mask, lambda: self.store(value, pointer, align=align) or [])
+
+            def write() -> Sequence[Reg]:
+                self.store(value, pointer, align=align)
+                return []
+
+            self.if_(mask, write)
             return
         full = f"llvm.masked.store.{overload(value.elt, value.lanes)}.p0"
         self.module.declare(full, f"declare void @{full}({value.type}, ptr, i32, <{value.lanes} x i1>)")

@@ -11,6 +11,7 @@ import pytest
 from ingot.compiler import indexing
 from ingot.compiler.dims import Dim
 from ingot.compiler.kernel import Index
+from ingot.compiler.ops import TABLE
 
 
 def positions(place: indexing.Place, extents: Mapping[str, int]) -> list[tuple[int, ...]]:
@@ -51,7 +52,7 @@ def test_reshape(shape: tuple[int, ...], operand: tuple[int, ...]) -> None:
 )
 def test_views(name: str, attrs: dict[str, object], operand: tuple[int, ...]) -> None:
     data = np.arange(np.prod(operand)).reshape(operand)
-    result = indexing.TABLE[name].eval(data, **attrs)
+    result = TABLE[name].eval(data, **attrs)
     axes = tuple((f"i{d}", n) for d, n in enumerate(indexing.refinement(result.shape, result.shape) or ()))
     if name == "reshape":
         axes = tuple((f"i{d}", n) for d, n in enumerate((2, 2, 3)))
