@@ -46,8 +46,8 @@ class Token:
 def parse_graph(text: str, *, functions: Mapping[str, Callable[..., Any]] | None = None) -> Graph:
     """The graph that the text describes.
 
-    `functions` gives the host functions that the text names with "@". Raises SpecError, IG401 for text that is not of
-    the grammar and IG402 for text that means nothing (an unknown op, an undefined value, a type the op's rule does not
+    `functions` gives the host functions that the text names with "@". Raises SpecError, IG421 for text that is not of
+    the grammar and IG422 for text that means nothing (an unknown op, an undefined value, a type the op's rule does not
     give), with line and column.
     """
     parser = Parser(text, functions or {})
@@ -62,7 +62,7 @@ def tokenize(text: str) -> list[Token]:
     while position < len(text):
         found = TOKEN.match(text, position)
         if found is None:
-            fail("IG401", f"unexpected character {text[position]!r}", line, position - start + 1)
+            fail("IG421", f"unexpected character {text[position]!r}", line, position - start + 1)
         kind = found.lastgroup or ""
         if kind != "space":
             tokens.append(Token(kind, found.group(), line, position - start + 1))
@@ -97,7 +97,7 @@ class Parser:
 
     def wrong(self, expected: str) -> NoReturn:
         found = repr(self.token.text) if self.token.text else "the end"
-        fail("IG401", f"expected {expected}, found {found}", self.token.line, self.token.column)
+        fail("IG421", f"expected {expected}, found {found}", self.token.line, self.token.column)
 
     def at_mark(self, text: str) -> bool:
         return self.token.text == text and self.token.kind in ("mark", "name")
@@ -182,14 +182,14 @@ class Parser:
         token = self.token
         name = self.take("value", "a value such as %3")
         if name in values:
-            fail("IG402", f"{name} is defined twice", token.line, token.column)
+            fail("IG422", f"{name} is defined twice", token.line, token.column)
         return name
 
     def operand(self, values: Mapping[str, Value]) -> Value:
         token = self.token
         name = self.take("value", "a value such as %3")
         if name not in values:
-            fail("IG402", f"{name} is not defined above this line", token.line, token.column)
+            fail("IG422", f"{name} is not defined above this line", token.line, token.column)
         return values[name]
 
     def value(self, values: dict[str, Value]) -> None:
@@ -198,7 +198,7 @@ class Parser:
         start = self.token
         op = TABLE.get(self.take("name", "an op"))
         if op is None:
-            fail("IG402", f"there is no op {start.text!r}", start.line, start.column)
+            fail("IG422", f"there is no op {start.text!r}", start.line, start.column)
         operands = self.several(")", lambda: self.operand(values)) if self.skip("(") else []
         attrs = dict(self.several("}", self.attribute)) if self.skip("{") else {}
         self.mark(":")
@@ -265,7 +265,7 @@ class Parser:
             return TensorType(DTYPES[token.text], self.shape()) if self.at_mark("[") else DTYPES[token.text]
         words = {"true": True, "false": False, "none": None, "nan": float("nan"), "inf": float("inf")}
         if token.text not in words:
-            fail("IG402", f"{token.text!r} is neither a dtype nor a declared size", token.line, token.column)
+            fail("IG422", f"{token.text!r} is neither a dtype nor a declared size", token.line, token.column)
         self.position += 1
         return words[token.text]
 
@@ -286,7 +286,7 @@ class Parser:
         token = self.token
         self.position += 1
         if token.text[1:] not in self.functions:
-            fail("IG402", f"the host function {token.text} is not among `functions`", token.line, token.column)
+            fail("IG422", f"the host function {token.text} is not among `functions`", token.line, token.column)
         return self.functions[token.text[1:]]
 
     def number(self) -> float | Size:
@@ -357,8 +357,8 @@ def build(op: Op, operands: list[Value], attrs: dict[str, Any], types: Types, st
     try:
         value = Value(op, operands, **attrs)
     except (IngotError, TypeError, ValueError) as error:
-        fail("IG402", f"{op.name} rejects this: {error}", start.line, start.column)
+        fail("IG422", f"{op.name} rejects this: {error}", start.line, start.column)
     if value.type != types:
         what = f"{op.name} gives {types_text(value.type)}, not {types_text(types)}"
-        fail("IG402", what, start.line, start.column)
+        fail("IG422", what, start.line, start.column)
     return value

@@ -104,7 +104,7 @@ def attr_text(attr: Any) -> str:
         return "(" + ", ".join(map(attr_text, attr)) + ("," if len(attr) == 1 else "") + ")"
     if callable(attr):
         return "@" + function_name(attr)
-    raise SpecError("IG403", f"an attribute of type {type(attr).__name__} has no text form: {attr!r}")
+    raise SpecError("IG423", f"an attribute of type {type(attr).__name__} has no text form: {attr!r}")
 
 
 def function_name(function: Any) -> str:
@@ -165,7 +165,7 @@ def declarations(graph: Graph) -> list[Symbol]:
     found: dict[str, Symbol] = {}
     for symbol in symbols_of([*graph.inputs, *graph.values]):
         if found.setdefault(symbol.name, symbol) != symbol:
-            raise SpecError("IG403", f"two sizes are named {symbol} but have different ranges")
+            raise SpecError("IG423", f"two sizes are named {symbol} but have different ranges")
     return [found[name] for name in sorted(found)]
 
 

@@ -51,6 +51,18 @@ CODES: dict[str, str] = {
     "IG206": "The array cannot be shared as tensor memory: it is not C-contiguous, or it is read-only and an in-place "
     "operation could write into memory that others rely on. Pass a copy.",
     "IG207": "A view would read or write outside the bytes of its storage.",
+    "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
+    "IG352": "Derivatives were asked for by an input that does not exist or is not floating.",
+    "IG353": "An operation has no derivative rule, so reverse mode cannot pass it. Detach its operands if no gradient "
+    "should flow there; of loops, those over a fixed number of steps (scan) have one.",
+    "IG354": "An operation has no forward derivative rule.",
+    "IG355": "An operation has no rule for batches (vmap).",
+    "IG410": "An array given to a graph has another shape or dtype than its input, or there are too many or too few.",
+    "IG411": "The shapes of the inputs do not fit their named sizes: a name stands for two numbers, or for one outside "
+    "its range, or no input shows it.",
+    "IG421": "The text of a graph is not of the grammar; the error names line and column.",
+    "IG422": "The text of a graph names an op or value that does not exist, or a type that the op does not give.",
+    "IG423": "A graph has no text form: an attribute of an unknown kind, or two sizes of one name.",
     "IG501": "A compiled program returned a non-zero status. Generated code reports run-time checks (an index out of "
     "range, a failed assertion) by such a code.",
     "IG502": "An object file could not be loaded: it is not a relocatable ELF object for this machine, it needs a "
@@ -75,6 +87,7 @@ CODES: dict[str, str] = {
     "headers need no compiler.",
     "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
     "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
+    "IG901": "A graph is not well formed. This is a fault of whatever built it: the error names the value.",
 }
 
 

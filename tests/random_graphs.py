@@ -8,9 +8,9 @@ the rounding, `assert_close` holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import IngotError
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 Draw = Callable[["Drawing"], Value | None]
 
 DTYPES = (
@@ -67,8 +68,7 @@ class Drawing:
 
     # Choices
 
-    def one_of(self, options: Any) -> Any:
-        options = list(options)
+    def one_of(self, options: Sequence[T]) -> T:
         return options[int(self.rng.integers(len(options)))]
 
     def chance(self, probability: float) -> bool:
@@ -87,7 +87,7 @@ class Drawing:
             type_ = TensorType(self.one_of(DTYPES), self.shape())
             if accept(type_):
                 return self.new_input(type_)
-        return self.one_of(found) if found else self.new_input(TensorType(dtypes.float32, (2, 3)))
+        return found[-1] if found else self.new_input(TensorType(dtypes.float32, (2, 3)))
 
     def like(self, type_: TensorType) -> Value:
         """A value of exactly this type: a known one, a constant, a small one expanded, or a new input."""
@@ -137,7 +137,7 @@ def sample(rng: np.random.Generator, type_: TensorType) -> Array:
     """Small numbers; floats are eighths, so that many sums are exact."""
     shape: Any = type_.shape
     if type_.dtype.kind == "b":
-        return rng.random(shape) < 0.5
+        return np.asarray(rng.random(shape) < 0.5)
     low = -16 if type_.dtype.is_signed else 0
     whole = np.asarray(rng.integers(low, 17, shape))
     if type_.dtype.is_floating_point:
@@ -270,7 +270,7 @@ def expand(d: Drawing) -> Value:
 def slice_(d: Drawing) -> Value:
     x = d.any_value(lambda t: t.ndim > 0)
     start, stop = [], []
-    for n in x.shape:
+    for n in map(int, x.shape):  # type: ignore[arg-type]
         a, b = (0, n) if d.chance(0.4) else sorted(int(i) for i in d.rng.integers(0, n + 1, 2))
         start.append(a)
         stop.append(b)

@@ -47,7 +47,8 @@ def widened(value: Value, size: Size, mapped: dict[Value, Batched]) -> Batched:
     if value.op.kind == "get":
         results = mapped[value.operands[0]]
         assert isinstance(results, tuple)
-        return results[value.attrs["index"]]
+        index: int = value.attrs["index"]
+        return results[index]
     if value.op.batch is None:
         raise GradError(
             "IG355", f"{value.op.name} cannot be batched", where=str(value.location) if value.location else None

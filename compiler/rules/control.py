@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingot.compiler.ir import Value
+from ingot.compiler.ir import Graph, Value
 from ingot.compiler.ops.control import cond
 from ingot.compiler.ops.source import get
 from ingot.compiler.rewrite import Rules, inlined
@@ -15,10 +15,12 @@ def decided(v: Value) -> Value | None:
     if branch.op is not cond:
         return None
     predicate, *operands = branch.operands
-    then, otherwise = branch.attrs["then"], branch.attrs["otherwise"]
+    then: Graph = branch.attrs["then"]
+    otherwise: Graph = branch.attrs["otherwise"]
+    index: int = v.attrs["index"]
     if n.is_one(predicate) or then == otherwise:
-        return inlined(then, operands)[v.attrs["index"]]
-    return inlined(otherwise, operands)[v.attrs["index"]] if n.is_zero(predicate) else None
+        return inlined(then, operands)[index]
+    return inlined(otherwise, operands)[index] if n.is_zero(predicate) else None
 
 
 RULES: Rules = {get: (decided,)}

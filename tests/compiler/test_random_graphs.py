@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from random_graphs import DRAWS, Array, assert_close, draw, draw_examples, epsilon
 
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph
+from ingot.compiler.ir import Graph, Value
 from ingot.compiler.passes.batch import batch
 from ingot.compiler.passes.decompose import decompose
 from ingot.compiler.passes.fold import fold
@@ -20,7 +22,7 @@ from ingot.compiler.text_parse import parse_graph
 from ingot.compiler.text_print import print_graph
 from ingot.compiler.verify import verify
 
-PASSES = {
+PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold": fold,
     "simplify": simplify,
     "decompose": decompose,
@@ -89,6 +91,11 @@ def inner(xs: list[Array], ys: list[Array]) -> tuple[float, float]:
         return float(sum(p.sum() for p in products)), float(sum(np.abs(p).sum() for p in products))
 
 
+def directions(rng: np.random.Generator, values: Sequence[Value]) -> list[Array]:
+    shapes: list[Any] = [v.shape for v in values]
+    return [np.asarray(rng.uniform(-1, 1, s)).astype(v.dtype.numpy) for v, s in zip(values, shapes, strict=True)]
+
+
 @BLOCKS
 def test_forward_and_reverse_mode_agree(block: int) -> None:
     """<cotangent, jvp(tangent)> = <vjp(cotangent), tangent>."""
@@ -102,10 +109,7 @@ def test_forward_and_reverse_mode_agree(block: int) -> None:
         verify(reverse)
         verify(forward)
         rng = np.random.default_rng(seed)
-        cotangents = [np.asarray(rng.uniform(-1, 1, v.shape)).astype(v.dtype.numpy) for v in graph.outputs]
-        tangents = [
-            np.asarray(rng.uniform(-1, 1, graph.inputs[i].shape)).astype(graph.inputs[i].dtype.numpy) for i in wrt
-        ]
+        cotangents, tangents = directions(rng, graph.outputs), directions(rng, [graph.inputs[i] for i in wrt])
         back = interpret(reverse, *arrays, *cotangents)
         ahead = interpret(forward, *arrays, *tangents)[len(graph.outputs) :]
         (a, size_a), (b, size_b) = inner(cotangents, ahead), inner(back, tangents)
