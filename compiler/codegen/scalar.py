@@ -8,6 +8,7 @@ integer overflow are NumPy's.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from ingot.compiler.codegen.llvm import BITS, Function, Reg
@@ -25,6 +26,7 @@ from ingot.compiler.codegen.math import (
 )
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
 from ingot.compiler.codegen.target import Target
+from ingot.runtime import flags
 from ingot.runtime.dtypes import DType
 
 HALF = ("float16", "bfloat16")
@@ -56,6 +58,7 @@ class Scalar:
     def __init__(self, function: Function, target: Target) -> None:
         self.function, self.target = function, target
         self.math = Arithmetic(function, target)
+        self.may_contract = flags.FP.get() != "strict"
 
     # ---- constants, selection, conversion
 
@@ -126,13 +129,20 @@ class Scalar:
     # ---- arithmetic
 
     def add(self, a: Reg, b: Reg) -> Reg:
-        return self.function.or_(a, b) if a.elt == "i1" else self.function.add(a, b)
+        return self.function.or_(a, b) if a.elt == "i1" else self.contracted("add", a, b)
 
     def sub(self, a: Reg, b: Reg) -> Reg:
-        return self.function.sub(a, b)
+        return self.contracted("sub", a, b)
 
     def mul(self, a: Reg, b: Reg) -> Reg:
-        return self.function.and_(a, b) if a.elt == "i1" else self.function.mul(a, b)
+        return self.function.and_(a, b) if a.elt == "i1" else self.contracted("mul", a, b)
+
+    def contracted(self, op: str, a: Reg, b: Reg) -> Reg:
+        """Float operations that the code generator may fuse with a neighbour into one rounding, unless fp is strict."""
+        if a.is_float and self.may_contract:
+            return self.function.binary(f"f{op} contract", a, b)
+        operation: Callable[[Reg, Reg], Reg] = getattr(self.function, op)
+        return operation(a, b)
 
     def div(self, a: Reg, b: Reg) -> Reg:
         """Quotient of floats."""
