@@ -139,6 +139,7 @@ class Store:
     index: Index
     expr: Expr
     when: Expr | None = None
+    stream: bool = False  # past the caches: whole cache lines of a result that they could not hold anyway
 
 
 @dataclass(frozen=True)

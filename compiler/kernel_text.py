@@ -66,11 +66,11 @@ class Printer:
                 self.lines.append(f"{indent}{name} = {self.expr(expr, indent)}")
             case Accumulate(name, expr):
                 self.lines.append(f"{indent}{name} <- {self.expr(expr, indent)}")
-            case Store(buffer, index, expr, when):
+            case Store(buffer, index, expr, when, stream):
                 condition = "" if when is None else f" when {self.expr(when, indent)}"
-                self.lines.append(
-                    f"{indent}b{buffer}[{self.index(index, indent)}] = {self.expr(expr, indent)}{condition}"
-                )
+                how = " stream" if stream else ""
+                place = self.index(index, indent)
+                self.lines.append(f"{indent}b{buffer}[{place}] = {self.expr(expr, indent)}{condition}{how}")
             case Contract():
                 roles = " ".join(
                     f"{role}({', '.join(f'{a}<{n}' for a, n in axes)})"

@@ -5,6 +5,7 @@ Functions Kernel -> Kernel over loops; the choices come from extents, strides an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -251,6 +252,58 @@ def parallelise(kernel: Kernel, target: Target) -> Kernel:
     return replace(kernel, body=(replace(outer, parallel=True, grain=grain),))
 
 
+def stream_results(kernel: Kernel, target: Target) -> Kernel:
+    """Write results past the caches when what the kernel touches does not fit in them.
+
+    A cached store first reads the line it will overwrite; a streamed one does not, and leaves the operands cached.
+    """
+    touched = [(s.buffer, s.index) for s in statements(kernel.body) if isinstance(s, Store)]
+    touched += [(e.buffer, e.index) for e in subexpressions(kernel) if isinstance(e, Load)]
+    extents = loop_extents(kernel)
+    if extents is None:
+        return kernel
+    sizes: dict[int, int] = {}
+    for buffer, index in touched:
+        count = math.prod(extents.get(axis, 1) for axis, stride in index.terms if stride != 0)
+        sizes[buffer] = max(sizes.get(buffer, 0), count * kernel.buffers[buffer].dtype.itemsize)
+    if 4 * sum(sizes.values()) < 3 * target.l3:
+        return kernel
+    axis = innermost(kernel)
+
+    def change(stmt: Stmt) -> Stmt:
+        match stmt:
+            case For(body=body) | Reduce(body=body):
+                return replace(stmt, body=tuple(map(change, body)))
+            case Store() if kernel.buffers[stmt.buffer].access == "write" and whole_lines(stmt, axis, kernel):
+                return replace(stmt, stream=True)
+            case _:
+                return stmt
+
+    return replace(kernel, body=tuple(map(change, kernel.body)))
+
+
+def loop_extents(kernel: Kernel) -> dict[str, int] | None:
+    """The extent of every loop; None when one is not known."""
+    found: dict[str, int] = {}
+    for stmt in statements(kernel.body):
+        if isinstance(stmt, For):
+            for axis, extent in (*stmt.decode, (stmt.axis, stmt.extent)):
+                if not isinstance(extent, int):
+                    return None
+                found[axis] = extent
+    return found
+
+
+def whole_lines(store: Store, axis: str | None, kernel: Kernel) -> bool:
+    """Whether a vector store fills cache lines, given that the buffer starts on one."""
+    width = kernel.buffers[store.buffer].dtype.itemsize
+    lanes = next((s.lanes for s in statements(kernel.body) if isinstance(s, For) and s.axis == axis), 1)
+    if axis is None or store.index.stride(axis) != 1 or store.index.computed or store.when is not None:
+        return False
+    steps = [lanes, store.index.offset, *(s for a, s in store.index.terms if a != axis)]
+    return all(isinstance(s, int) and s * width % 64 == 0 for s in steps)
+
+
 def cost(kernel: Kernel, target: Target) -> float:
     """Estimated nanoseconds on one thread; symbolic extents count at a thousand."""
     total = 0.0
@@ -296,4 +349,4 @@ def count_loads(expr: Expr) -> int:
 
 def schedule_loops(kernel: Kernel, target: Target) -> Kernel:
     """The whole schedule of a loop kernel."""
-    return parallelise(vectorise(merge_axes(kernel), target), target)
+    return stream_results(parallelise(vectorise(merge_axes(kernel), target), target), target)

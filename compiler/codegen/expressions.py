@@ -43,14 +43,15 @@ class Expressions:
     lanes: int = 1
     mask: Reg | None = None
     names: dict[str, Reg] = field(default_factory=dict)
-    _known: dict[int, tuple[Expr, Reg]] = field(default_factory=dict)
+    stream: bool = False  # whether results start on cache lines, so that stores may bypass the caches
+    known: dict[int, tuple[Expr, Reg]] = field(default_factory=dict)
 
     def value(self, expr: Expr) -> Reg:
         """The expression in its register type (`register_elt`), with one lane where it is the same in all."""
-        known = self._known.get(id(expr))
+        known = self.known.get(id(expr))
         if known is None:
             known = expr, self._compute(expr)
-            self._known[id(expr)] = known
+            self.known[id(expr)] = known
         return known[1]
 
     def _compute(self, expr: Expr) -> Reg:
@@ -146,7 +147,9 @@ class Expressions:
         pointer, neighbours = self._address(store.buffer, store.index, dtype.itemsize)
         when = self.value(store.when) if store.when is not None else None
         if neighbours:
-            f.store(f.splat(value, self.lanes), pointer, mask=self._lanes_on(when))
+            mask = self._lanes_on(when)
+            stream = self.stream and store.stream and mask is None
+            f.store(f.splat(value, self.lanes), pointer, mask=mask, align=64 if stream else 0, stream=stream)
         elif pointer.lanes > 1:
             f.scatter(f.splat(value, self.lanes), pointer, mask=self._lanes_on(when))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.expressions import Expressions, register_elt
@@ -30,9 +31,14 @@ class LoopEmitter:
     """Walks a kernel's statements; `expressions` is the state at the current place."""
 
     def __init__(
-        self, module: Module, target: Target, kernel: Kernel, sizes: Callable[[Function], Callable[[Size], Reg]]
+        self,
+        module: Module,
+        target: Target,
+        kernel: Kernel,
+        sizes: Callable[[Function], Callable[[Size], Reg]],
+        stream: bool = False,
     ) -> None:
-        self.kernel = kernel
+        self.kernel, self.target, self.stream = kernel, target, stream
         self.f = Function(module, kernel.name, PARAMETERS)
         self.scalar = Scalar(self.f, target)
         self.sizes = sizes(self.f)
@@ -50,8 +56,30 @@ class LoopEmitter:
             for i, (dtype, count) in enumerate(kernel.scratch, len(kernel.buffers) - len(kernel.scratch)):
                 pointers[i] = f.offset(own, position)
                 position += scratch_bytes(dtype.itemsize, count)
-        self.block(kernel.body, Expressions(f, self.scalar, kernel.buffers, pointers, {}, self.sizes), [])
+        start = Expressions(f, self.scalar, kernel.buffers, pointers, {}, self.sizes, stream=self.stream)
+        if not self.stream:
+            self.block(kernel.body, start, [])
+            f.finish()
+            return
+        bits = f.const("i64", 0)
+        for i in sorted(streamed(kernel)):
+            bits = f.or_(f.cast("ptrtoint", pointers[i], "i64"), bits)
+        ragged = f.cmp("ne", f.and_(bits, f.const("i64", 63)), f.const("i64", 0))
+        f.if_(ragged, self.without_streaming, lambda: self.past_the_caches(start), unlikely=True)
         f.finish()
+
+    def without_streaming(self) -> list[Reg]:
+        """Results that do not start on a cache line take the same kernel with ordinary stores."""
+        f = self.f
+        f.effect(f"call void @{self.kernel.name}_ragged({', '.join(map(str, f.params))})")
+        return []
+
+    def past_the_caches(self, start: Expressions) -> list[Reg]:
+        self.block(self.kernel.body, start, [])
+        if self.target.architecture == "x86_64":  # streamed stores are not ordered with those that publish the result
+            self.f.module.declare("llvm.x86.sse.sfence", "declare void @llvm.x86.sse.sfence()")
+            self.f.effect("call void @llvm.x86.sse.sfence()")
+        return []
 
     def block(
         self, body: Sequence[Stmt], at: Expressions, carried: list[Reg], slots: Sequence[Accumulator] = ()
@@ -112,18 +140,7 @@ class LoopEmitter:
 
         def one(position: Reg, totals: list[Reg]) -> list[Reg]:
             env = {**at.env, **(self.decode(loop, position) if loop.decode else {loop.axis: position})}
-            inside = Expressions(
-                self.f,
-                self.scalar,
-                at.buffers,
-                at.pointers,
-                env,
-                self.sizes,
-                at.vector_axis,
-                at.lanes,
-                at.mask,
-                dict(at.names),
-            )
+            inside = replace(at, env=env, names=dict(at.names), known={})
             return self.block(loop.body, inside, totals, slots)
 
         return self.f.loop(low, high, 1, one, carried)
@@ -151,17 +168,9 @@ class LoopEmitter:
 
         def run(mask: Reg | None) -> Callable[[Reg, list[Reg]], list[Reg]]:
             def one(position: Reg, totals: list[Reg]) -> list[Reg]:
-                inside = Expressions(
-                    f,
-                    self.scalar,
-                    at.buffers,
-                    at.pointers,
-                    {**at.env, loop.axis: position},
-                    self.sizes,
-                    loop.axis,
-                    lanes,
-                    mask,
-                    dict(at.names),
+                env = {**at.env, loop.axis: position}
+                inside = replace(
+                    at, env=env, vector_axis=loop.axis, lanes=lanes, mask=mask, names=dict(at.names), known={}
                 )
                 return self.block(loop.body, inside, totals, slots)
 
@@ -196,6 +205,11 @@ class LoopEmitter:
         return f.if_(f.cmp("sgt", left, f.const("i64", 0)), tail, lambda: carried, unlikely=True)
 
 
+def streamed(kernel: Kernel) -> set[int]:
+    """The buffers that are written past the caches."""
+    return {s.buffer for s in statements(kernel.body) if isinstance(s, Store) and s.stream}
+
+
 def scratch_bytes(itemsize: int, count: Size) -> int:
     """Bytes of one scratch buffer, a whole number of cache lines."""
     if not isinstance(count, int):
@@ -208,7 +222,10 @@ def emit_loops(
 ) -> Emitted:
     """Add the kernel's function to the module."""
     scratch = sum(scratch_bytes(dtype.itemsize, count) for dtype, count in kernel.scratch)
-    LoopEmitter(module, target, kernel, sizes).emit(scratch)
+    stream = bool(streamed(kernel))
+    if stream:
+        LoopEmitter(module, target, replace(kernel, name=f"{kernel.name}_ragged"), sizes).emit(scratch)
+    LoopEmitter(module, target, kernel, sizes, stream).emit(scratch)
     outer = kernel.body[0]
     if len(kernel.body) == 1 and isinstance(outer, For) and outer.parallel:
         return Emitted(kernel.name, outer.extent, outer.grain, scratch, cost)
