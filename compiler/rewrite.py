@@ -18,12 +18,15 @@ def rewrite(graph: Graph, rules: Rules) -> Graph:
     """
     settled: dict[Value, Value] = {v: v for v in graph.inputs}
 
+    def region(inner: Graph) -> Graph:
+        return rewrite(inner, rules)
+
     def settle(value: Value) -> Value:
         known = settled.get(value)
         if known is not None:
             return known
         with at(value.location):
-            result = rebuilt(value, tuple(settle(o) for o in value.operands), lambda region: rewrite(region, rules))
+            result = rebuilt(value, tuple([settled.get(o) or settle(o) for o in value.operands]), region)
             for rule in rules.get(result.op, ()):
                 better = rule(result)
                 if better is not None:
@@ -40,9 +43,10 @@ def rewrite(graph: Graph, rules: Rules) -> Graph:
 
 def rebuilt(value: Value, operands: tuple[Value, ...], region: Callable[[Graph], Graph]) -> Value:
     """The value over other operands, its regions transformed; the same object when nothing differs."""
-    attrs = {name: region(attr) if isinstance(attr, Graph) else attr for name, attr in value.attrs.items()}
-    same = all(attrs[name] is attr for name, attr in value.attrs.items())
-    if same and all(a is b for a, b in zip(operands, value.operands, strict=True)):
+    attrs = value.attrs
+    if value.op.kind == "control":
+        attrs = {name: region(attr) if isinstance(attr, Graph) else attr for name, attr in attrs.items()}
+    if operands == value.operands and all(attrs[name] is attr for name, attr in value.attrs.items()):
         return value
     return Value(value.op, operands, **attrs)
 

@@ -21,6 +21,7 @@ from ingot.runtime.errors import IngotError
 # so that folding stays linear in the graph.
 MAX_RESULT = 64
 MAX_OPERAND = 4096
+KNOWN = frozenset({const, iota})
 # Random draws stay visible to whoever looks for them, and regions and calls run where they were written.
 NEVER = frozenset({"source", "random", "control", "call"})
 
@@ -38,6 +39,8 @@ def folded(value: Value) -> Value | None:
         (several,) = value.operands
         results = None if several.op.kind in NEVER else evaluated(several)
         return None if results is None else fitting(results[value.attrs["index"]])
+    if not all(o.op in KNOWN for o in value.operands):
+        return None
     if splat := splatted(value):
         return splat
     result = evaluated(value)
@@ -62,7 +65,7 @@ def evaluated(value: Value) -> Any:
     """What `eval` gives, if all operands are known and neither they nor the result are large."""
     if not value.operands or not all(small(t, MAX_RESULT) for t in value.types):
         return None
-    if not all(o.op in (const, iota) and small(o.type, MAX_OPERAND) for o in value.operands):
+    if not all(o.op in KNOWN and small(o.type, MAX_OPERAND) for o in value.operands):
         return None
     return attempt(value, [o.op.eval(**o.attrs) for o in value.operands])
 
