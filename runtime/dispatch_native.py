@@ -49,7 +49,8 @@ _definitions: dict[tuple[str, int], _MethodDef] = {}
 def builtin(name: str, address: int, flags: int, owner: object) -> Callable[..., Any]:
     """A built-in function that runs native code with `owner` as self."""
     if (name, address) not in _definitions:
-        _definitions[name, address] = _MethodDef(name.encode(), address, flags, None)
+        definition = _definitions[name, address] = _MethodDef(name.encode(), address, flags, None)
+        native.keep(definition)
     function: Callable[..., Any] = _new_function(ctypes.addressof(_definitions[name, address]), owner, None)
     return function
 

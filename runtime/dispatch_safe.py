@@ -243,7 +243,7 @@ class SafeSpecialisation:
             source.add(f"workspace, workspace_owner = allocate({spec.workspace_bytes})")
         place = ctypes.addressof(dims) if spec.dims else None
         entry = source.name(spec.executable.entry)
-        source.add(f"status = {entry}(scratch[2], {place}, {workspace}, context() or None)")
+        source.add(f"status = {entry}(scratch[2], {place}, {workspace}, context[0])")
         if spec.workspace_bytes:
             source.add("del workspace_owner")
         source.add(f"{source.name(scratches)}.append(scratch)")
@@ -315,7 +315,7 @@ _RUNTIME: dict[str, object] = {
     "accepts": accepts,
     "allocate": pool.allocate,
     "attribute": attribute,
-    "context": threads.context,
+    "context": threads.published,
     "counts": counts,
     "epoch": epoch,
     "item": item,
@@ -347,6 +347,7 @@ class SafeTable:
 
     def function(self) -> Callable[..., Any]:
         """The function that calls through this table as it is."""
+        threads.context()
         lines = ["def call(*args, **kwargs):"]
         names: dict[str, Any] = {**_RUNTIME, "slow": self.slow}
         if self.before_call is not None:

@@ -164,9 +164,9 @@ def _contiguous_runs(shape: Shape, strides: Shape) -> list[tuple[int, int]]:
 
 
 def storage_extent(shape: Shape, strides: Shape, offset: int) -> tuple[int, int]:
-    """The half-open range of storage elements that a view touches; (offset, offset) when it is empty."""
+    """The half-open range of storage elements that a view touches; (0, 0) when it is empty, wherever it points."""
     if 0 in shape:
-        return offset, offset
+        return 0, 0
     reach = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
     return offset + sum(step for step in reach if step < 0), offset + sum(step for step in reach if step > 0) + 1
 

@@ -35,7 +35,7 @@ class NativeRuntime:
     def __init__(self, object_code: bytes, text: str) -> None:
         exports = re.findall(r"^(?:define (?!internal)[^@\n]*)?@(\w+)(?:\(| = global )", text, re.M)
         self.loaded = objects.load(object_code, _outside_symbols(text), exports)
-        _immortal.append(self.loaded)
+        keep(self.loaded, self.loaded.memory)
         self.address = self.loaded.symbols
 
     def set_word(self, name: str, value: int, index: int = 0) -> None:
@@ -48,7 +48,7 @@ class NativeRuntime:
 
     def set_object(self, name: str, value: object) -> None:
         """Store a reference to an object that then lives for ever."""
-        _immortal.append(value)
+        keep(value)
         self.set_word(name, id(value))
 
     def set_int32(self, name: str, value: int) -> None:
@@ -56,13 +56,11 @@ class NativeRuntime:
         ctypes.c_int32.from_address(self.address[name]).value = value
 
 
-# Code and objects that native code refers to; nothing ever leaves.
-_immortal: list[object] = []
-
-
 def keep(*values: object) -> None:
-    """Let objects live as long as the process."""
-    _immortal.append(values)
+    """Let objects live as long as the process: a reference that nobody drops, not even the interpreter at its exit,
+    which clears every module before it frees the last tensors."""
+    for value in values:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 
 
 _lock = threading.Lock()

@@ -58,8 +58,11 @@ def load(object_code: bytes, symbols: Mapping[str, int] | None = None, exports: 
     plan = Plan(object_code)
     if plan.machine != host_machine():
         raise BuildError("IG502", f"an object file is for {plan.machine}, this process is {host_machine()}")
-    # Private: a forked child must not share data with its parent.
-    memory = mmap.mmap(-1, plan.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        # Private: a forked child must not share data with its parent.
+        memory = mmap.mmap(-1, plan.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError, ValueError) as error:
+        raise BuildError("IG502", f"there is no memory for an object file of {plan.size} bytes: {error}") from None
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     with memoryview(memory) as view:
         defined = plan.write(view, base, outside)
@@ -156,7 +159,7 @@ class Plan:
         try:
             self._parse()
             self._place()
-        except (struct.error, IndexError, ValueError) as error:
+        except (struct.error, IndexError, ValueError, OverflowError) as error:
             raise BuildError("IG502", f"an object file of {len(object_code)} bytes is malformed: {error}") from None
 
     def _parse(self) -> None:
@@ -180,13 +183,16 @@ class Plan:
         for section in self.sections:
             if section.type == _SYMTAB:
                 self._parse_symbols(section)
-            elif section.type == _SHT_RELA:
+        for section in self.sections:
+            if section.type == _SHT_RELA:
                 self._parse_relocations(section)
 
     def _parse_symbols(self, section: _Section) -> None:
         strings = self.sections[section.link].offset
         for row in _SYMBOL.iter_unpack(self._contents(section)):
             name, info, _, index, value, size = row
+            if index >= len(self.sections) and index not in (_ABSOLUTE, _COMMON):
+                raise BuildError("IG502", f"an object file has a symbol in its section {index}, which does not exist")
             self.symbols.append(_Symbol(self._string(strings + name), info >> 4, index, value, size))
 
     def _parse_relocations(self, section: _Section) -> None:
@@ -194,6 +200,8 @@ class Plan:
         if not _is_loaded(patched):
             return
         for offset, info, addend in _RELA.iter_unpack(self._contents(section)):
+            if offset + 4 > patched.size or info >> 32 >= len(self.symbols):
+                raise BuildError("IG502", f"an object file refers outside its section {patched.name!r}")
             self.relocations.append((patched, offset, info & 0xFFFFFFFF, info >> 32, addend))
 
     def _contents(self, section: _Section) -> bytes:

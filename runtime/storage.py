@@ -59,6 +59,8 @@ class Storage:
         """
         owner = self.owner
         dtype = layout.dtype.numpy
+        if layout.numel == 0:
+            return np.empty(layout.shape, dtype)
         if isinstance(owner, np.ndarray):
             if offset == 0 and layout.contiguous and owner.shape == layout.shape and owner.dtype == dtype:
                 return owner

@@ -71,7 +71,8 @@ def _quota_v1(group: Path) -> float | None:
 
 _lock = threading.Lock()
 _count: int | None = None
-_published: int | None = None
+# The address in force, once somebody asked; a list, so that generated code can read it in place.
+published: list[int] = []
 # One ingot_context per thread count, never freed: a running program may hold any of them.
 _contexts: dict[int, "ctypes.Array[ctypes.c_int64]"] = {}
 
@@ -97,18 +98,20 @@ def set_num_threads(count: int) -> None:
 
 def context() -> int:
     """Address of the ingot_context to pass to an entry; 0 means serial."""
-    return publish() if _published is None else _published
+    if not published:
+        publish()
+    return published[0]
 
 
 def publish() -> int:
     """Find the context again, after the number of threads has changed or native code has come, and tell the native
     call path; its address."""
-    global _published
     runtime = native.load(build=False)
-    _published = 0 if runtime is None or get_num_threads() == 1 else _context(runtime, get_num_threads())
+    address = 0 if runtime is None or get_num_threads() == 1 else _context(runtime, get_num_threads())
     if runtime is not None:
-        runtime.set_word("entry_context", _published)
-    return _published
+        runtime.set_word("entry_context", address)
+    published[:] = [address]
+    return address
 
 
 def _context(runtime: native.NativeRuntime, count: int) -> int:
@@ -116,6 +119,7 @@ def _context(runtime: native.NativeRuntime, count: int) -> int:
         if count not in _contexts:
             words = (32, count, runtime.address["parallel_for"], runtime.address["job_number"])
             _contexts[count] = (ctypes.c_int64 * 4)(*words)
+            native.keep(_contexts[count])
     return ctypes.addressof(_contexts[count])
 
 
