@@ -24,6 +24,7 @@ VARIANT_COST = 0.015  # share of the time that one more tile variant may cost: i
 RIGHT_STREAM = 0.045 / 40  # exposed cycles per byte of a right panel that comes from the second-level cache
 LEFT_STREAM = 0.0115  # exposed cycles per byte of left rows that come from further away
 PACK_BYTES = {"free": 12, "k": 16}  # packed per cycle, by how the neighbours lie
+GATHER_BYTES = 3  # packed per cycle where no neighbours lie together
 DOT_ROWS = 32  # with more rows of a, packing b pays
 STREAM_BYTES = (32, 24, 9)  # per cycle, from the second level, the third, and memory
 LONG_RUN = 256  # bytes next to each other that a stream wants to come in at that rate
@@ -36,6 +37,7 @@ class Access:
 
     direct: bool
     along: Literal["free", "k"]
+    unit: bool  # neighbours lie without gaps
     free_stride: int = 0
     k_stride: int = 0
 
@@ -80,6 +82,11 @@ def even(total: int, most: int) -> int:
 def shares(total: int, cores: int) -> set[int]:
     """How many of `total` things one unit may take."""
     return {ceil_div(total, parts) for parts in (1, cores, 4 * cores, total)}
+
+
+def pack_speed(access: Access) -> int:
+    """Bytes packed per cycle."""
+    return PACK_BYTES[access.along] if access.unit else GATHER_BYTES
 
 
 class Model:
@@ -203,8 +210,8 @@ class Model:
         left, right = self.left(tiling.transposed), self.right(tiling.transposed)
         line = self.k * self.width
         return (
-            tiling.pack_a * line * self.rows(tiling.transposed) / PACK_BYTES[left.along],
-            tiling.pack_b * line * self.columns(tiling.transposed) / PACK_BYTES[right.along],
+            tiling.pack_a * line * self.rows(tiling.transposed) / pack_speed(left),
+            tiling.pack_b * line * self.columns(tiling.transposed) / pack_speed(right),
         )
 
     def work(self, tiling: Tiling) -> float:

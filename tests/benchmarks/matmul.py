@@ -38,7 +38,7 @@ entry:
 again:
   %i = phi i64 [ 0, %entry ], [ %next, %done ]
   %next = add i64 %i, 1
-  call void @KERNEL(ptr %frame, i64 %lo, i64 %hi, i64 %thread)
+  call void @run(ptr %frame, i64 %lo, i64 %hi, i64 %thread)
   %old = atomicrmw add ptr %arrived, i64 1 seq_cst
   %all = mul i64 %next, %threads
   br label %wait
@@ -72,7 +72,7 @@ class Repeated:
 
     def __init__(self, compiled: Compiled, arrays: list[Array], threads: int) -> None:
         self.compiled, self.threads, self.arrays = compiled, threads, arrays
-        text = compiled.text + REPEAT.replace("KERNEL", "product")
+        text = compiled.text + REPEAT
         self.loaded = load(machine(host()).emit_object(llvm.parse_assembly(text)))
         kinds = [ctypes.c_void_p, *[ctypes.c_int64] * 4, ctypes.c_void_p, ctypes.c_int64]
         self.repeat = ctypes.CFUNCTYPE(None, *kinds)(self.loaded.symbols["repeat"])

@@ -106,6 +106,11 @@ class Context:
         return self.pack_left or self.tiling.rows == 1
 
     @cached_property
+    def right_pitch(self) -> int:
+        """Elements from one k to the next of a packed right operand; short runs want a vector of slack."""
+        return self.tiling.columns + (0 if self.right.merged else self.lanes)
+
+    @cached_property
     def left_pitch(self) -> int:
         """Elements from one row of a packed left operand to the next, 0 where the rows of a tile are interleaved.
 

@@ -50,7 +50,7 @@ def problem_of(contract: Contract) -> Problem:
 
     def access(side: str) -> Access:
         operand = plan.a if side == "a" else plan.b
-        return Access(operand.direct is not None, operand.along, operand.free_stride, operand.k_stride)
+        return Access(operand.direct is not None, operand.along, operand.unit, operand.free_stride, operand.k_stride)
 
     return Problem(
         outer=guess(count(plan.outer)),
@@ -107,7 +107,7 @@ class Driver:
         self.tiles_per_unit, self.panels_per_unit = tiling.grid
         width, lanes = context.width, context.lanes
         slack = 64 * width
-        self.right_bytes = padded((context.block * tiling.columns + slack) * width) if context.pack_right else 0
+        self.right_bytes = padded((context.block * context.right_pitch + slack) * width) if context.pack_right else 0
         self.left_bytes = self.tiles_per_unit * context.left_tile if context.pack_left else 0
         self.partial_tile = tiling.columns * (max(self.row_tile, lanes) if tiling.transposed else self.row_tile) * width
         kept = 1

@@ -12,9 +12,9 @@ from typing import Literal as OneOf
 
 from ingot.compiler.codegen.contract.context import Context
 from ingot.compiler.codegen.contract.integers import Int
+from ingot.compiler.codegen.contract.plan import count
 from ingot.compiler.codegen.contract.transpose import group_lanes, join, turn_groups
 from ingot.compiler.codegen.llvm import Function, Reg
-from ingot.compiler.ir import Size
 
 PARAMETERS = (
     ("ptr", "to"),
@@ -38,7 +38,8 @@ class Packer:
         self.context, self.side, self.extent, self.some = context, side, extent, some
         self.operand = context.left if side == "left" else context.right
         self.axes = context.row_axes if side == "left" else context.column_axes
-        self.pitch = extent if side == "left" else context.tiling.columns  # elements from one k to the next
+        self.pitch = extent if side == "left" else context.right_pitch  # elements from one k to the next
+        self.extent_now: Int = extent
         self.name = f"{context.name}_pack_{side}{extent}{'s' * some}"
 
     def call(self, f: Function, arguments: Sequence[Reg], outer: Sequence[Reg]) -> None:
@@ -53,10 +54,17 @@ class Packer:
         self.outer = context.outer_env(f)
         self.to, self.first, self.count, self.tiles, *k_range = f.params[1:9]
         self.k_outer, self.k_outer_end, self.k, self.k_end = k_range
+        if self.some:
+            self.extent_now = self.count
         if self.operand.along == "free":
-            self.rows_of_k()
+            if self.operand.merged:
+                self.rows_of_k()
+            elif self.side == "left":
+                self.over_tiles(self.runs_of_k, self.to)
+            else:
+                self.runs_of_k(self.first, self.to)
         elif self.side == "left":
-            self.rows_of_free()
+            self.over_tiles(self.rows_of_free, self.to)
         else:
             self.turned()
         f.finish()
@@ -82,62 +90,18 @@ class Packer:
         place = context.expressions(self.f, self.pointers, self.outer | env, axis=axis, lanes=lanes, mask=mask)
         return self.f.splat(context.widened(self.f, place.value(self.operand.expr)), lanes)
 
-    def vector_masks(self) -> list[Reg | None]:
-        """For each vector along the free axes: None where all its lanes exist."""
-        lanes = self.context.lanes
-        masks: list[Reg | None] = []
-        for j in range(-(-self.extent // lanes)):
-            if self.some:
-                masks.append(self.context.first_lanes(self.f, self.ints.sub(self.count, j * lanes)))
-            else:
-                rest = self.extent - j * lanes
-                masks.append(None if rest >= lanes else self.context.first_lanes(self.f, rest))
-        return masks
+    def block(self, write: Callable[[dict[str, Reg], Reg], None], to: Reg) -> None:
+        """write(axes of k, where) for each k of the block."""
+        f, pitch = self.f, self.pitch * self.context.width
 
-    # ---- layouts
+        def one(env: dict[str, Reg], k: Reg, to: Reg) -> list[Reg]:
+            write(self.k_env(env, k), to)
+            return [f.offset(to, pitch)]
 
-    def rows_of_k(self) -> None:
-        """Vectors along the free axes. A last partial vector is written whole: the next k writes over its end."""
-        f, context, lanes = self.f, self.context, self.context.lanes
-        masks, merged = self.vector_masks(), self.operand.merged
-        axis = self.axes[-1][0] if self.axes and merged else None
-        pitch = self.pitch * context.width
+        def outer(env: dict[str, Reg], to: Reg) -> Reg:
+            return f.loop(self.k, self.k_end, 1, lambda k, c: one(env, k, c[0]), [to])[0]
 
-        def axes_from(first: Int) -> list[dict[str, Reg]]:
-            frees = []
-            for j in range(len(masks)):
-                start = self.ints.add(first, j * lanes)
-                if not merged and lanes > 1:
-                    start = f.add(f.splat(self.ints.reg(start), lanes), f.iota("i64", lanes))
-                frees.append(self.ints.spread(self.axes, merged, start))
-            return frees
-
-        def row(env: dict[str, Reg], frees: Sequence[dict[str, Reg]], to: Reg) -> None:
-            for j, (free, mask) in enumerate(zip(frees, masks, strict=True)):
-                f.store(self.value(env | free, axis, lanes, mask), f.offset(to, j * lanes * context.width))
-
-        def block(write: Callable[[dict[str, Reg], Reg], None], to: Reg) -> None:
-            def one(env: dict[str, Reg], k: Reg, to: Reg) -> list[Reg]:
-                write(self.k_env(env, k), to)
-                return [f.offset(to, pitch)]
-
-            def outer(env: dict[str, Reg], to: Reg) -> Reg:
-                return f.loop(self.k, self.k_end, 1, lambda k, c: one(env, k, c[0]), [to])[0]
-
-            self.over_outer(outer, to)
-
-        if self.side == "right":
-            frees = axes_from(self.first)
-            block(lambda env, to: row(env, frees, to), self.to)
-        elif merged:  # tiles innermost: the rows of all of them are one run of memory
-            block(lambda env, to: self.over_tiles(lambda first, place: row(env, axes_from(first), place), to), self.to)
-        else:  # tiles outermost: finding their axes takes divisions
-
-            def tile(first: Int, place: Reg) -> None:
-                frees = axes_from(first)
-                block(lambda env, to: row(env, frees, to), place)
-
-            self.over_tiles(tile, self.to)
+        self.over_outer(outer, to)
 
     def over_tiles(self, body: Callable[[Int, Reg], None], to: Reg) -> None:
         """body(first free element, where to write) for each tile of the left operand."""
@@ -149,58 +113,138 @@ class Packer:
 
         self.f.loop(0, self.tiles, 1, one, at_least_once=True)
 
-    def rows_of_free(self) -> None:
-        """Vectors along k, row by row. A last partial vector is written whole, into the row's slack."""
-        self.over_tiles(self.tile_of_rows, self.to)
+    def over_runs(self, first: Int, body: Callable[[Callable[[Int], dict[str, Reg]], Int, Int], None]) -> None:
+        """body(axes at a distance, length, distance from the first) for each run of free elements with one stride."""
+        f, ints, axes = self.f, self.ints, self.axes
+        if self.operand.merged:
+            body(lambda i: ints.spread(axes, True, ints.add(first, i)), self.extent_now, 0)
+            return
+        slow, fast = axes[: len(axes) - self.operand.run], axes[len(axes) - self.operand.run :]
+        extent = ints.size(count(fast))
 
-    def tile_of_rows(self, first: Int, place: Reg) -> None:
+        def run(carried: list[Reg]) -> list[Reg]:
+            done = carried[0]
+            position = ints.add(first, done)
+            row = ints.div(position, extent)
+            start = ints.sub(position, ints.mul(row, extent))
+            length = ints.least(ints.sub(extent, start), ints.sub(self.extent_now, done))
+            outside = ints.spread(slow, False, row)
+            body(lambda i: outside | ints.spread(fast, True, ints.add(start, i)), length, done)
+            return [ints.reg(ints.add(done, length))]
+
+        f.while_(lambda c: f.cmp("slt", c[0], ints.reg(self.extent_now)), run, [f.const("i64", 0)])
+
+    # ---- layouts
+
+    def rows_of_k(self) -> None:
+        """Vectors along the free axes. A last partial vector is written whole: the next k writes over its end."""
         f, context, lanes = self.f, self.context, self.context.lanes
-        axis = context.plan.k_inner[-1][0]
-        rows: Int = self.count if self.some else self.extent
+        axis = self.axes[-1][0] if self.axes else None
+        masks: list[Reg | None] = []
+        for j in range(0, self.extent, lanes):
+            rest = self.ints.sub(self.extent_now, j)
+            masks.append(None if isinstance(rest, int) and rest >= lanes else context.first_lanes(f, rest))
 
-        def row(i: Reg, _: list[Reg]) -> list[Reg]:
-            free = self.ints.spread(self.axes, self.operand.merged, self.ints.add(first, i))
+        def row(env: dict[str, Reg], first: Int, to: Reg) -> None:
+            for j, mask in enumerate(masks):
+                free = self.ints.spread(self.axes, True, self.ints.add(first, j * lanes))
+                f.store(self.value(env | free, axis, lanes, mask), f.offset(to, j * lanes * context.width))
 
-            def run(env: dict[str, Reg], to: Reg) -> Reg:
-                count = f.sub(self.k_end, self.k)
-                whole = f.and_(count, f.const("i64", -lanes)) if lanes > 1 else count
-                full_end = f.add(self.k, whole)
+        if self.side == "right":
+            self.block(lambda env, to: row(env, self.first, to), self.to)
+        else:  # tiles innermost: the rows of all of them are one run of memory
+            self.block(lambda env, to: self.over_tiles(lambda first, place: row(env, first, place), to), self.to)
 
-                def vector(k: Reg, carried: list[Reg]) -> list[Reg]:
-                    value = self.value(self.k_env(env, k) | free, axis, lanes, None)
-                    f.store(value, carried[0])
-                    return [f.offset(carried[0], lanes * context.width)]
+    def runs_of_k(self, first: Int, place: Reg) -> None:
+        """Vectors along the free axes, each inside one run of the operand."""
+        f, context, lanes = self.f, self.context, self.context.lanes
+        axis = self.axes[-1][0]
 
-                def last() -> list[Reg]:
-                    mask = context.first_lanes(f, f.sub(count, whole))
-                    f.store(self.value(self.k_env(env, full_end) | free, axis, lanes, mask), end)
+        def run(axes: Callable[[Int], dict[str, Reg]], length: Int, distance: Int) -> None:
+            def vector(j: Reg, _: list[Reg]) -> list[Reg]:
+                mask = context.first_lanes(f, self.ints.sub(length, j)) if lanes > 1 else None
+                free = axes(j)
+                # The right operand's rows have a vector of slack; the left operand's tiles lie side by side.
+                kept = mask if self.side == "left" else None
+
+                def write(env: dict[str, Reg], to: Reg) -> None:
+                    f.store(self.value(env | free, axis, lanes, mask), to, mask=kept)
+
+                at = self.ints.add(distance, j)
+                self.block(write, f.offset(place, at, context.width))
+                return []
+
+            f.loop(0, length, lanes, vector)
+
+        self.over_runs(first, run)
+
+    def rows_of_free(self, first: Int, place: Reg) -> None:
+        """Vectors along k, row by row. A last partial vector is written whole, into the row's slack."""
+        f, context, lanes = self.f, self.context, self.context.lanes
+        axis, pitch = context.plan.k_inner[-1][0], context.left_pitch * context.width
+        count = f.sub(self.k_end, self.k)
+        whole = f.and_(count, f.const("i64", -lanes)) if lanes > 1 else count
+        full_end = f.add(self.k, whole)
+
+        def run(axes: Callable[[Int], dict[str, Reg]], length: Int, distance: Int) -> None:
+            def outer(env: dict[str, Reg], to: Reg) -> Reg:
+                def row(i: Reg, _: list[Reg]) -> list[Reg]:
+                    free = axes(i)
+
+                    def vector(k: Reg, carried: list[Reg]) -> list[Reg]:
+                        f.store(self.value(self.k_env(env, k) | free, axis, lanes, None), carried[0])
+                        return [f.offset(carried[0], lanes * context.width)]
+
+                    def last() -> list[Reg]:
+                        mask = context.first_lanes(f, f.sub(count, whole))
+                        f.store(self.value(self.k_env(env, full_end) | free, axis, lanes, mask), end)
+                        return []
+
+                    end = f.loop(self.k, full_end, lanes, vector, [f.offset(to, i, pitch)])[0]
+                    if lanes > 1 and self.ragged(lanes):
+                        f.if_(f.cmp("slt", full_end, self.k_end), last, unlikely=True)
                     return []
 
-                end = f.loop(self.k, full_end, lanes, vector, [to])[0]
-                if lanes > 1:
-                    f.if_(f.cmp("slt", full_end, self.k_end), last, unlikely=True)
+                f.loop(0, length, 1, row)
                 return f.offset(to, count, context.width)
 
-            self.over_outer(run, f.offset(place, i, context.left_pitch * context.width))
-            return []
+            self.over_outer(outer, f.offset(place, distance, pitch))
 
-        f.loop(0, rows, 1, row)
+        self.over_runs(first, run)
 
     def turned(self) -> None:
         """Short vectors along k of every column, transposed in registers into rows along the free axes."""
+        f, lanes = self.f, self.context.lanes
+        if self.operand.direct is not None and not self.some:
+            self.turn(list(range(self.extent)), self.to, -(-self.extent // lanes) * lanes)
+            return
+        last = self.ints.sub(self.ints.add(self.first, self.extent_now), 1)
+
+        def group(g: Reg, _: list[Reg]) -> list[Reg]:
+            first = self.ints.add(self.first, g)
+            at = [
+                self.ints.least(self.ints.add(first, i), last) for i in range(lanes)
+            ]  # absent columns repeat the last
+            columns = [self.ints.spread(self.axes, self.operand.merged, p) for p in at]
+            self.turn(columns, f.offset(self.to, g, self.context.width), lanes)
+            return []
+
+        f.loop(0, self.extent_now, lanes, group)
+
+    def turn(self, columns: Sequence[dict[str, Reg] | int], to: Reg, width: int) -> None:
+        """Columns are given by their axes, or by their distance from the first where the operand is read in place."""
         f, context, lanes = self.f, self.context, self.context.lanes
-        q = group_lanes(context.elt, lanes)
+        q, size = group_lanes(context.elt, lanes), context.width
         axis = context.plan.k_inner[-1][0]
-        last = self.ints.sub(self.ints.add(self.first, self.count if self.some else self.extent), 1)
-        columns = self.columns(last)
 
         def block(outer: dict[str, Reg], k: Reg, to: Reg, rows: int, mask: Reg | None) -> None:
             env = self.k_env(outer, k)
-            for g in range(0, len(columns), lanes):
-                parts = [self.column(columns[g + i], env, k, axis, q, mask) for i in range(lanes)]
-                square = [join(f, parts[r::q]) for r in range(q)]
+            parts = [self.column(column, env, axis, q, mask) for column in columns]
+            parts += [f.const(context.elt, 0, q)] * (width - len(parts))
+            for g in range(0, width, lanes):
+                square = [join(f, parts[g + r : g + lanes : q]) for r in range(q)]
                 for r, value in enumerate(turn_groups(f, square)[:rows]):
-                    f.store(value, f.offset(to, (r * self.pitch + g) * context.width))
+                    f.store(value, f.offset(to, (r * self.pitch + g) * size))
 
         def run(outer: dict[str, Reg], to: Reg) -> Reg:
             count = f.sub(self.k_end, self.k)
@@ -208,59 +252,30 @@ class Packer:
 
             def step(k: Reg, carried: list[Reg]) -> list[Reg]:
                 block(outer, k, carried[0], q, None)
-                return [f.offset(carried[0], q * self.pitch * context.width)]
+                return [f.offset(carried[0], q * self.pitch * size)]
 
             def one(k: Reg, carried: list[Reg]) -> list[Reg]:
                 block(outer, k, carried[0], 1, f.vector("i1", [i == 0 for i in range(q)]))
-                return [f.offset(carried[0], self.pitch * context.width)]
+                return [f.offset(carried[0], self.pitch * size)]
 
             middle = f.add(self.k, whole)
             to = f.loop(self.k, middle, q, step, [to])[0]
             return f.loop(middle, self.k_end, 1, one, [to])[0] if q > 1 and self.ragged(q) else to
 
-        self.over_outer(run, self.to)
+        self.over_outer(run, to)
 
-    def ragged(self, q: int) -> bool:
-        """Whether some block of k is no multiple of q."""
-        inner: Size = 1
-        for _, extent in self.context.plan.k_inner:
-            inner = inner * extent
-        if not isinstance(inner, int) or inner % q:
-            return True
-        return self.context.block % q != 0
+    def ragged(self, step: int) -> bool:
+        """Whether some block of k is no multiple of this step."""
+        inner = count(self.context.plan.k_inner)
+        return not isinstance(inner, int) or inner % step != 0 or self.context.block % step != 0
 
-    def columns(self, last: Int) -> list[dict[str, Reg] | int | None]:
-        """For each free element up to whole vectors: its axes, or its distance from the first, or None: it is absent.
-
-        A distance is given where the operand is read in place: constant offsets from one pointer need no registers.
-        """
-        lanes = self.context.lanes
-        columns: list[dict[str, Reg] | int | None] = []
-        for i in range(-(-self.extent // lanes) * lanes):
-            if i >= self.extent:
-                columns.append(None)
-            elif self.some:
-                at = self.ints.least(self.ints.add(self.first, i), last)
-                columns.append(self.ints.spread(self.axes, self.operand.merged, at))
-            elif self.operand.direct is not None:
-                columns.append(i)
-            else:
-                columns.append(self.ints.spread(self.axes, self.operand.merged, self.ints.add(self.first, i)))
-        return columns
-
-    def column(
-        self, column: dict[str, Reg] | int | None, env: dict[str, Reg], k: Reg, axis: str, q: int, mask: Reg | None
-    ) -> Reg:
-        """q neighbours along k of one column."""
-        f, context = self.f, self.context
-        if column is None:
-            return f.const(context.elt, 0, q)
+    def column(self, column: dict[str, Reg] | int, env: dict[str, Reg], axis: str, q: int, mask: Reg | None) -> Reg:
+        """q neighbours along k of one column. A distance is a constant offset from a pointer that all columns share."""
         if isinstance(column, dict):
             return self.value(env | column, axis, q, mask)
-        load = self.operand.direct
+        f, width, load = self.f, self.context.width, self.operand.direct
         assert load is not None
         merged = self.ints.spread(self.axes, True, self.first)
         base = self.ints.dot(load.index.offset, load.index.terms, self.outer | env | merged)
-        pointer = f.offset(self.pointers[load.buffer], base, context.width)
-        place = f.offset(pointer, column * self.operand.free_stride * context.width)
-        return f.load(place, context.elt, q, mask=mask)
+        place = f.offset(f.offset(self.pointers[load.buffer], base, width), column * self.operand.free_stride * width)
+        return f.load(place, self.context.elt, q, mask=mask)

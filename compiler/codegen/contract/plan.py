@@ -17,6 +17,8 @@ from ingot.compiler.dims import product
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Apply, Contract, Expr, Index, Let, Load, Position, Stmt, Store
 
+SHORT_RUN = 8  # elements of a run below which vectors along it are mostly empty
+GATHER_COST = 5  # reading an element alone, in units of reading it as part of a vector
 DIRECT_RUN = 16  # rows of one run that make reading in place worth more than merging across runs
 
 
@@ -25,8 +27,10 @@ class Operand:
     """One factor as the tile meets it: `free` is its own group of axes, the other one is k."""
 
     expr: Expr
-    merged: bool  # the free axes have one stride
+    run: int  # this many of the last free axes have one stride
+    merged: bool  # all of them have
     along: OneOf["free", "k"]  # where neighbours in memory lie: packing reads vectors this way
+    unit: bool  # they are neighbours without gaps
     direct: Load | None  # set where the tile can read the operand in place
     free_stride: int = 0  # of a direct operand, in elements
     k_stride: int = 0
@@ -55,8 +59,8 @@ def count(axes: Iterable[Axis]) -> Size:
     return product(extent for _, extent in axes)
 
 
-def indices(expr: Expr, seen: set[int] | None = None) -> Iterator[Index]:
-    """Every index that an expression evaluates, those of positions included."""
+def indices(expr: Expr, *, positions: bool = True, seen: set[int] | None = None) -> Iterator[Index]:
+    """Every index that an expression evaluates, in loads and, unless told otherwise, in positions."""
     seen = set() if seen is None else seen
     if id(expr) in seen:
         return
@@ -64,7 +68,8 @@ def indices(expr: Expr, seen: set[int] | None = None) -> Iterator[Index]:
     inner: list[Expr] = []
     match expr:
         case Position(index):
-            yield index
+            if positions:
+                yield index
             inner = [e for e, _ in index.computed]
         case Load(index=index, when=when):
             yield index
@@ -74,7 +79,7 @@ def indices(expr: Expr, seen: set[int] | None = None) -> Iterator[Index]:
         case _:
             pass
     for child in inner:
-        yield from indices(child, seen)
+        yield from indices(child, positions=positions, seen=seen)
 
 
 def epilogue_indices(body: Sequence[Stmt]) -> list[Index]:
@@ -116,7 +121,7 @@ def ordered(axes: Sequence[Axis], index: Index) -> tuple[Axis, ...]:
 
 
 def first_load(expr: Expr) -> Index:
-    return next((i for i in indices(expr)), Index())
+    return next(indices(expr, positions=False), Index())
 
 
 def plain(expr: Expr, contract: Contract) -> Load | None:
@@ -128,17 +133,23 @@ def plain(expr: Expr, contract: Contract) -> Load | None:
 
 def make_operand(contract: Contract, expr: Expr, free: Sequence[Axis], k: Sequence[Axis]) -> Operand:
     found = list(indices(expr))
-    merged = merged_suffix(free, found) == len(free)
-    free_unit = bool(free) and any(index.stride(free[-1][0]) == 1 for index in found)
-    k_unit = bool(k) and any(index.stride(k[-1][0]) == 1 for index in found)
-    along: OneOf["free", "k"] = "k" if k_unit and not free_unit else "free"
+    run = merged_suffix(free, found)
+    merged = run == len(free)
+    loads = list(indices(expr, positions=False))
+    free_unit = bool(free) and any(index.stride(free[-1][0]) == 1 for index in loads)
+    k_unit = bool(k) and any(index.stride(k[-1][0]) == 1 for index in loads)
+    free_run = guess(count(free[len(free) - run :]))
+    k_run = guess(count(k[len(k) - merged_suffix(k, found) :]))
+    longer = not free_unit or free_run < min(k_run, SHORT_RUN)
+    along: OneOf["free", "k"] = "k" if k_unit and longer and (merged or k_run >= SHORT_RUN) else "free"
+    unit = k_unit if along == "k" else free_unit
     load = plain(expr, contract)
     if load is not None and merged and merged_suffix(k, found) == len(k):
         free_stride = load.index.stride(free[-1][0]) if free else 0
         k_stride = load.index.stride(k[-1][0]) if k else 0
         if isinstance(free_stride, int) and isinstance(k_stride, int):
-            return Operand(expr, True, along, load, free_stride, k_stride)
-    return Operand(expr, merged, along, None)
+            return Operand(expr, run, True, along, unit, load, free_stride, k_stride)
+    return Operand(expr, run, merged, along, unit, None)
 
 
 def split_free(
@@ -172,14 +183,16 @@ def guess(size: Size) -> int:
 def order_k(contract: Contract, m: Sequence[Axis], n: Sequence[Axis], k: tuple[Axis, ...]) -> tuple[Axis, ...]:
     """The order of the reduction axes in which the operands are read best."""
 
-    def score(order: tuple[Axis, ...]) -> tuple[int, int]:
-        a, b = make_operand(contract, contract.a, m, order), make_operand(contract, contract.b, n, order)
+    def cost(order: tuple[Axis, ...]) -> tuple[int, int]:
+        packed = 0
+        for expr, free in ((contract.a, m), (contract.b, n)):
+            operand = make_operand(contract, expr, free, order)
+            if operand.direct is None:
+                packed += guess(count(free)) * (1 if operand.unit else GATHER_COST)
         run = merged_suffix(order, [*indices(contract.a), *indices(contract.b)])
-        vectors = any(o.along == "k" for o in (a, b))
-        return (a.direct is not None) + (b.direct is not None), guess(count(order[len(order) - run :])) * vectors
+        return packed, -guess(count(order[len(order) - run :]))
 
-    orders = [k, ordered(k, first_load(contract.a)), ordered(k, first_load(contract.b))]
-    return max(orders, key=score)
+    return min((k, ordered(k, first_load(contract.a)), ordered(k, first_load(contract.b))), key=cost)
 
 
 def swapped(contract: Contract) -> Contract:

@@ -81,7 +81,7 @@ class TileEmitter:
         masks: list[Reg | None] = [None] * self.vectors
         align = 0
         if context.pack_right:
-            right_step = context.tiling.columns * context.width
+            right_step = context.right_pitch * context.width
             align = vector
         elif tile.columns % lanes:
             masks[-1] = context.first_lanes(f, tile.columns % lanes)
