@@ -155,8 +155,8 @@ def computed(rng: np.random.Generator, value: Value, operands: list[Known], exam
         result = evaluated(value, plain)
         arrays.append(result)
         other = result if all(k.exact for k in operands) else evaluated(value, [k.noisy[i] for k in operands])
-        if not exact and isinstance(value.type, TensorType) and value.dtype.is_floating_point:
-            other = shaken(rng, other, value.dtype, plain)
+        if not exact:
+            other = shaken(rng, value, other, plain)
         if isinstance(value.type, TensorType):
             check(value, result, other)
         noisy.append(other)
@@ -171,7 +171,15 @@ def evaluated(value: Value, operands: list[Any]) -> Any:
     return results[0] if isinstance(value.type, TensorType) else results
 
 
-def shaken(rng: np.random.Generator, x: Array, dtype: DType, operands: list[Array]) -> Array:
+def shaken(rng: np.random.Generator, value: Value, results: Any, operands: list[Any]) -> Any:
+    """The result or results with noise, where they are floating."""
+    if isinstance(value.type, TensorType):
+        return noisy(rng, results, value.dtype, operands) if value.dtype.is_floating_point else results
+    pairs = zip(results, value.types, strict=True)
+    return tuple(noisy(rng, x, t.dtype, operands) if t.dtype.is_floating_point else x for x, t in pairs)
+
+
+def noisy(rng: np.random.Generator, x: Array, dtype: DType, operands: list[Array]) -> Array:
     """x with noise relative to it and to the operands that were combined (the terms of a sum may be the larger)."""
     size = max((float(np.abs(o.astype(np.float64)).max()) for o in operands if o.size), default=0.0)
     wide = x.astype(np.float64)
@@ -402,7 +410,51 @@ def counter(d: Drawing) -> Value:
     return iota(type=type_, axis=int(d.rng.integers(type_.ndim)))
 
 
+def region_input(type_: TensorType, name: str) -> Value:
+    return TABLE["input"](type=type_, name=name)
+
+
+def branch(d: Drawing, x: Value, y: Value) -> Graph:
+    """One value of the type of x from two."""
+    names = [n for n in ("add", "sub", "maximum", "mul") if x.dtype in TABLE[n].dtypes] or ["xor"]
+    value = TABLE[d.one_of(names)](x, y if d.chance(0.7) else x)
+    return Graph((x, y), (value, y if d.chance(0.5) else x))
+
+
+def cond(d: Drawing) -> Value:
+    x = d.any_value()
+    inner = region_input(x.type, "x"), region_input(x.type, "y")
+    predicate = d.like(TensorType(dtypes.bool_))
+    both = TABLE["cond"](predicate, x, d.like(x.type), then=branch(d, *inner), otherwise=branch(d, *inner))
+    return get(d.keep(both), index=d.one_of((0, 1)))
+
+
+def scan(d: Drawing) -> Value:
+    xs = d.any_value(lambda t: numeric(t) and t.ndim > 0)
+    row = xs.type.with_shape(xs.shape[1:])
+    carry, x, weight = (region_input(row, name) for name in ("carry", "x", "weight"))
+    after = TABLE["tanh"](TABLE["add"](TABLE["mul"](carry, weight), x))
+    body = Graph((carry, x, weight), (after, TABLE["sub"](after, x)))
+    length, reverse = xs.shape[0], d.chance(0.5)
+    both = TABLE["scan"](d.like(row), xs, d.like(row), body=body, carries=1, xs=1, length=length, reverse=reverse)
+    return get(d.keep(both), index=d.one_of((0, 1)))
+
+
+def while_(d: Drawing) -> Value:
+    """A few steps, counted by an input."""
+    x = d.any_value(numeric)
+    steps, state = region_input(TensorType(dtypes.int64), "steps"), region_input(x.type, "state")
+    half = TABLE["const"](data=np.array(0.5).astype(x.dtype.numpy).tobytes(), type=x.type)
+    one, zero = (TABLE["const"](data=np.int64(n).tobytes(), type=steps.type) for n in (1, 0))
+    condition = Graph((steps, state), (TABLE["gt"](steps, zero),))
+    body = Graph((steps, state), (TABLE["sub"](steps, one), TABLE["add"](TABLE["mul"](state, half), half)))
+    return get(d.keep(TABLE["while_"](d.indices((), 4), x, condition=condition, body=body)), index=1)
+
+
 BY_NAME: dict[str, Draw] = {
+    "cond": cond,
+    "scan": scan,
+    "while_": while_,
     "select": select,
     "cast": cast,
     "bitcast": bitcast,

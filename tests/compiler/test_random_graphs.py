@@ -12,11 +12,13 @@ from random_graphs import DRAWS, Array, assert_close, draw, draw_examples, epsil
 
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, Value
+from ingot.compiler.ops.control import while_
 from ingot.compiler.passes.batch import batch
 from ingot.compiler.passes.decompose import decompose
 from ingot.compiler.passes.fold import fold
 from ingot.compiler.passes.grad import vjp
 from ingot.compiler.passes.linearize import linearize
+from ingot.compiler.passes.share_loops import share_loops
 from ingot.compiler.passes.simplify import simplify
 from ingot.compiler.text_parse import parse_graph
 from ingot.compiler.text_print import print_graph
@@ -26,7 +28,8 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold": fold,
     "simplify": simplify,
     "decompose": decompose,
-    "all": lambda graph: simplify(fold(decompose(simplify(fold(graph))))),
+    "share_loops": share_loops,
+    "all": lambda graph: simplify(fold(decompose(share_loops(simplify(fold(graph)))))),
 }
 # A test takes one block of seeds, so that a failure names few and the run is not drowned in test items.
 BLOCK = 100
@@ -55,7 +58,7 @@ def test_passes_keep_the_meaning(block: int) -> None:
 def test_passes_are_idempotent(block: int) -> None:
     for seed in seeds(block):
         graph, _ = draw(seed)
-        for run in (fold, simplify, decompose):
+        for run in (fold, simplify, decompose, share_loops):
             once = run(graph)
             assert run(once) == once, f"seed {seed}"
 
@@ -103,7 +106,7 @@ def test_forward_and_reverse_mode_agree(block: int) -> None:
     for seed in seeds(block):
         graph, arrays = draw(seed)
         graph, wrt = floating(graph)
-        if not wrt or not graph.outputs:
+        if not wrt or not graph.outputs or any(v.op is while_ for v in graph.values):
             continue
         reverse, forward = vjp(graph, wrt), linearize(graph, wrt)
         verify(reverse)
@@ -117,7 +120,7 @@ def test_forward_and_reverse_mode_agree(block: int) -> None:
             compared += 1
             coarsest = max(epsilon(t.dtype) for v in graph.values for t in v.types if t.dtype.is_floating_point)
             assert abs(a - b) <= 1000 * coarsest * (1 + size_a + size_b), f"seed {seed}: {a} and {b}"
-            for run in (fold, simplify, decompose):
+            for run in (fold, simplify, decompose, share_loops):
                 for got, want in zip(interpret(run(reverse), *arrays, *cotangents), back, strict=True):
                     size = 1 + float(np.abs(want.astype(np.float64)).max(initial=0))
                     close(got, want, f"seed {seed}, {run.__name__}\n{print_graph(reverse)}", 100 * size)
