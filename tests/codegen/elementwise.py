@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import struct
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -90,10 +90,6 @@ def compile_kernel(
     return call
 
 
-def without(target: Target, *features: str) -> Target:
-    return replace(target, features=target.features - set(features))
-
-
 def ulp_errors(got: Array, exact: Array) -> Array:
     """|got - exact| in units of the last place of got's type; infinite where NaN, infinities or zero signs differ."""
     with np.errstate(all="ignore"):
@@ -110,3 +106,19 @@ def ulp_errors(got: Array, exact: Array) -> Array:
         last = (np.isinf(got) != np.isinf(rounded)) & (np.abs(np.where(np.isinf(got), rounded, got)) == info.max)
         error = np.where(last & (np.signbit(got) == np.signbit(rounded)), 1.0, error)
         return np.where(zeros | np.isnan(error) | (np.isnan(got) != np.isnan(rounded)), np.inf, error)
+
+
+def undefined_symbols(code: bytes) -> set[str]:
+    """Names that an ELF object expects from outside, less the three that objects may use."""
+    table, width, count = *struct.unpack_from("<Q", code, 40), *struct.unpack_from("<HH", code, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", code, table + i * width) for i in range(count)]
+    names = set()
+    for section in sections:
+        if section[1] != 2:  # SHT_SYMTAB
+            continue
+        strings = sections[section[6]][4]
+        for at in range(section[4] + 24, section[4] + section[5], 24):
+            name, _, _, place, _, _ = struct.unpack_from("<IBBHQQ", code, at)
+            if place == 0:
+                names.add(code[strings + name : code.index(b"\0", strings + name)].decode())
+    return names - {"memcpy", "memmove", "memset"}

@@ -83,9 +83,7 @@ def erfinv(m: Arithmetic, x: Reg) -> Reg:
         outermost = m.compare("ogt", root, 4.0)
         middle = double_polynomial(m, m.sub(root, 3.25), "erfinv_middle")
         outer = double_polynomial(m, m.sub(root, 5.0), "erfinv_outer")
-        return [
-            m.select(far, m.select(outermost, o, c), u) for u, c, o in zip(usual, middle, outer, strict=True)
-        ]
+        return [m.select(far, m.select(outermost, o, c), u) for u, c, o in zip(usual, middle, outer, strict=True)]
 
     high, low = m.function.if_(m.any(far), tail, lambda: usual, unlikely=True)
     result = m.select(inside, m.fma(high, x, m.mul(low, x)), math.nan)

@@ -105,7 +105,7 @@ def digamma(m: Arithmetic, x: Reg) -> Reg:
         return [m.select(negative, left, right)]
 
     result = f.if_(m.any(negative), reflected, lambda: [right], unlikely=True)[0]
-    return m.select(m.compare("oeq", x, 0.0), m.copysign(math.inf, m.neg(x)), result)
+    return m.select(m.compare("oeq", x, 0.0), m.div(-1.0, x), result)
 
 
 def digamma_positive(m: Arithmetic, x: Reg) -> Reg:

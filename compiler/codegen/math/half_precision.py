@@ -6,7 +6,7 @@ subnormals. Integer code does what the target has no instruction for, so that no
 
 from __future__ import annotations
 
-from ingot.compiler.codegen.llvm import Reg
+from ingot.compiler.codegen.llvm import Function, Reg
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
 
 
@@ -35,7 +35,7 @@ def narrow_half(m: Arithmetic, x: Reg, elt: str) -> Reg:
     """f32 -> f16 or bf16, to nearest even."""
     f = m.function
     if elt == "f16" and native_half(m):
-        return f.cast("fptrunc", x, "f16")
+        return narrow_one(f, x) if m.target.has("f16c") and x.lanes == 1 else f.cast("fptrunc", x, "f16")
     bits = m.bits(x)
 
     def const(value: int) -> Reg:
@@ -59,3 +59,16 @@ def narrow_half(m: Arithmetic, x: Reg, elt: str) -> Reg:
     special = f.select(f.cmp("ugt", size, const(0x7F800000)), nan, const(0x7C00))
     result = f.or_(f.select(over, special, result), f.and_(f.lshr(bits, const(16)), const(0x8000)))
     return f.bitcast(f.cast("trunc", result, "i16"), "f16")
+
+
+def narrow_one(f: Function, x: Reg) -> Reg:
+    """A single f32 -> f16 by F16C's own intrinsic.
+
+    LLVM 22 pulls the sign of a copysign that was taken in f64 through a plain fptrunc and then converts that f64 to
+    f16 with a library call.
+    """
+    name = "llvm.x86.vcvtps2ph.128"
+    f.module.declare(name, f"declare <8 x i16> @{name}(<4 x float>, i32)")
+    four = f.insert(f.const("f32", 0.0, 4), x, 0)
+    halves = f.emit(f"call <8 x i16> @{name}({four}, i32 0)", "i16", 8, (four,))
+    return f.bitcast(f.extract(halves, 0), "f16")
