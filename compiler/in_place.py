@@ -16,6 +16,9 @@ def reads_where_it_writes(kernel: Kernel, operand: int, result: int) -> bool:
     target = reads + result
     if kernel.buffers[operand].dtype.itemsize != kernel.buffers[target].dtype.itemsize:
         return False
+    (first, *_) = kernel.body or (None,)
+    if isinstance(first, Special):  # writes at computed positions start as a copy of the first operand
+        return first.op.kind == "index" and operand == 0
     stores: list[tuple[int, Index]] = []
     loads: list[tuple[int, Index]] = []
     position = 0
@@ -24,8 +27,6 @@ def reads_where_it_writes(kernel: Kernel, operand: int, result: int) -> bool:
         nonlocal position
         for stmt in body:
             match stmt:
-                case Special():
-                    return False
                 case Contract(a=a, b=b, epilogue=epilogue):
                     if any(isinstance(e, Load) and e.buffer == operand for side in (a, b) for e in tree(side)):
                         return False

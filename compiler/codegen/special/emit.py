@@ -6,12 +6,20 @@ from collections.abc import Callable
 
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.special.frame import Frame
+from ingot.compiler.codegen.special.position import emit_position
+from ingot.compiler.codegen.special.write import emit_put, emit_scatter
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Kernel, Special
 from ingot.runtime.errors import BuildError
 
-EMITTERS: dict[str, Callable[..., Emitted]] = {}
+EMITTERS: dict[str, Callable[[Frame], Emitted]] = {
+    "argmax": emit_position,
+    "argmin": emit_position,
+    "put": emit_put,
+    "scatter": emit_scatter,
+}
 
 
 def emit_special(
@@ -23,4 +31,4 @@ def emit_special(
     emitter = EMITTERS.get(stmt.op.name)
     if emitter is None:
         raise BuildError("IG404", f"no code is generated for the op {stmt.op.name}")
-    return emitter(module, target, kernel, stmt, sizes)
+    return emitter(Frame(module, target, kernel, stmt, sizes))
