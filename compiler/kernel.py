@@ -93,7 +93,8 @@ class For:
     """A loop over an axis, `lanes` elements at once when vector.
 
     A parallel loop (only the outermost) runs the chunk of iterations that its caller hands it, `grain` at a time; it
-    may stand for several axes at once, which `decode` lists outermost first.
+    may stand for several axes at once, which `decode` lists outermost first. A loop that is `tiled` runs the vector loop
+    inside it square by square, and turns loads that are neighbours along this axis and not along that one.
     """
 
     axis: str
@@ -104,6 +105,7 @@ class For:
     parallel: bool = False
     grain: int = 1
     decode: tuple[tuple[str, Size], ...] = ()
+    tiled: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,8 @@ class Printer:
     def stmt(self, stmt: Stmt, indent: str) -> None:
         match stmt:
             case For():
-                how = [
-                    w for w in ("parallel" if stmt.parallel else "", stmt.kind if stmt.kind != "serial" else "") if w
-                ]
+                words = {"parallel": stmt.parallel, "tiled": stmt.tiled, "vector": stmt.kind == "vector"}
+                how = [word for word, on in words.items() if on]
                 sizes = f" lanes={stmt.lanes}" if stmt.kind == "vector" else ""
                 sizes += f" grain={stmt.grain}" if stmt.parallel else ""
                 axes = f" = ({', '.join(f'{a}<{n}' for a, n in stmt.decode)})" if stmt.decode else ""

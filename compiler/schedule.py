@@ -234,6 +234,39 @@ def vectorise(kernel: Kernel, target: Target) -> Kernel:
     return replace(kernel, body=tuple(map(change, kernel.body)))
 
 
+def turned(load: Load, outer: str, inner: str) -> bool:
+    """Whether the load is contiguous along the outer axis and strided along the inner one."""
+    strided = load.index.stride(inner) not in (0, 1)
+    simple = load.when is None and not load.index.computed and load.dtype.itemsize in (4, 8)
+    return simple and strided and load.index.stride(outer) == 1
+
+
+def tile_squares(kernel: Kernel, target: Target) -> Kernel:
+    """Transposed operands: walk squares, so that every cache line is read whole and turned in registers."""
+
+    def change(stmt: Stmt) -> Stmt:
+        match stmt:
+            case For(body=(For(kind="vector") as inner,), kind="serial") if not stmt.decode:
+                loads = [e for e in subexpressions(replace(kernel, body=inner.body)) if isinstance(e, Load)]
+                plain = all(isinstance(s, Store) for s in inner.body)
+                if not plain or not any(turned(e, stmt.axis, inner.axis) for e in loads):
+                    return stmt
+                lanes = target.lanes(32)
+                if (
+                    not isinstance(stmt.extent, int)
+                    or not isinstance(inner.extent, int)
+                    or min(stmt.extent, inner.extent) < lanes
+                ):
+                    return stmt
+                return replace(stmt, tiled=True, body=(replace(inner, lanes=lanes),))
+            case For(body=body) | Reduce(body=body):
+                return replace(stmt, body=tuple(map(change, body)))
+            case _:
+                return stmt
+
+    return replace(kernel, body=tuple(map(change, kernel.body)))
+
+
 def parallelise(kernel: Kernel, target: Target) -> Kernel:
     """Share the outermost loop: merged with the next one when it alone is too short for the cores."""
     if len(kernel.body) != 1 or not isinstance(kernel.body[0], For):
@@ -243,12 +276,13 @@ def parallelise(kernel: Kernel, target: Target) -> Kernel:
     inner = outer.body[0]
     if (
         isinstance(outer.extent, int) and outer.extent < chunks and outer.kind == "serial"
-        and len(outer.body) == 1 and isinstance(inner, For) and inner.kind == "serial"
+        and len(outer.body) == 1 and isinstance(inner, For) and inner.kind == "serial" and not inner.tiled
     ):  # fmt: skip
         decode = ((outer.axis, outer.extent), (inner.axis, inner.extent))
         outer = replace(inner, axis=f"{outer.axis}{inner.axis}", extent=outer.extent * inner.extent, decode=decode)
     grain = 4096 if not isinstance(outer.extent, int) else max(1, -(-outer.extent // chunks))
-    grain = -(-grain // outer.lanes) * outer.lanes
+    step = target.lanes(32) if outer.tiled else outer.lanes
+    grain = -(-grain // step) * step
     return replace(kernel, body=(replace(outer, parallel=True, grain=grain),))
 
 
@@ -349,4 +383,4 @@ def count_loads(expr: Expr) -> int:
 
 def schedule_loops(kernel: Kernel, target: Target) -> Kernel:
     """The whole schedule of a loop kernel."""
-    return stream_results(parallelise(vectorise(merge_axes(kernel), target), target), target)
+    return stream_results(parallelise(tile_squares(vectorise(merge_axes(kernel), target), target), target), target)

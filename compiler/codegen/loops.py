@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ingot.compiler.codegen.contract.transpose import transpose
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.expressions import Expressions, register_elt
 from ingot.compiler.codegen.llvm import Function, Module, Reg
@@ -15,14 +16,17 @@ from ingot.compiler.kernel import (
     Accumulate,
     Accumulator,
     For,
+    Index,
     Kernel,
     Let,
+    Load,
     Reduce,
     Stmt,
     Store,
     statements,
 )
 from ingot.compiler.ops import TABLE
+from ingot.compiler.schedule import rewrite, subexpressions, turned
 
 PARAMETERS = (("ptr", "frame"), ("i64", "lo"), ("i64", "hi"), ("i64", "thread"))
 
@@ -135,6 +139,9 @@ class LoopEmitter:
         high: Reg | int = (
             self.hi if loop.parallel else loop.extent if isinstance(loop.extent, int) else self.sizes(loop.extent)
         )
+        if loop.tiled:
+            self.squares(loop, low, high, at)
+            return carried
         if loop.kind == "vector" and loop.lanes > 1:
             return self.vector_loop(loop, low, high, at, carried, slots)
 
@@ -144,6 +151,54 @@ class LoopEmitter:
             return self.block(loop.body, inside, totals, slots)
 
         return self.f.loop(low, high, 1, one, carried)
+
+    def squares(self, loop: For, low: Reg | int, high: Reg | int, at: Expressions) -> None:
+        """Squares of lanes x lanes; what is left over at the edges goes vector by vector."""
+        f, (inner,) = self.f, loop.body
+        assert isinstance(inner, For) and isinstance(inner.extent, int)
+        lanes, extent = inner.lanes, inner.extent
+        whole = extent - extent % lanes
+        bottom, top = (r if isinstance(r, Reg) else f.const("i64", r) for r in (low, high))
+        end = f.add(bottom, f.and_(f.sub(top, bottom), f.const("i64", -lanes)))
+        edge = replace(inner, body=tuple(shifted(s, inner.axis, whole) for s in inner.body), extent=extent - whole)
+
+        def single(body: For) -> Callable[[Reg, list[Reg]], list[Reg]]:
+            def one(position: Reg, totals: list[Reg]) -> list[Reg]:
+                inside = replace(at, env={**at.env, loop.axis: position}, names=dict(at.names), known={})
+                return self.block((body,), inside, totals)
+
+            return one
+
+        def strip(start: Reg, _: list[Reg]) -> list[Reg]:
+            def square(column: Reg, _: list[Reg]) -> list[Reg]:
+                self.square(loop.axis, inner, start, column, at)
+                return []
+
+            f.loop(0, whole, lanes, square)
+            if whole < extent:
+                f.loop(start, f.add(start, f.const("i64", lanes)), 1, single(edge))
+            return []
+
+        f.loop(bottom, end, lanes, strip)
+        f.loop(end, top, 1, single(inner))
+
+    def square(self, axis: str, inner: For, start: Reg, column: Reg, at: Expressions) -> None:
+        """One square: load and turn what is neighbours along `axis`, then run the body for every row."""
+        f, lanes = self.f, inner.lanes
+        body = replace(self.kernel, body=inner.body)
+        loads = [e for e in subexpressions(body) if isinstance(e, Load) and turned(e, axis, inner.axis)]
+        columns = []
+        for load in loads:
+            rows = []
+            for lane in range(lanes):
+                env = {**at.env, axis: start, inner.axis: f.add(column, f.const("i64", lane))}
+                rows.append(replace(at, env=env, vector_axis=axis, lanes=lanes, known={}).value(load))
+            columns.append(transpose(f, rows))
+        for row in range(lanes):
+            env = {**at.env, axis: f.add(start, f.const("i64", row)), inner.axis: column}
+            known = {id(load): (load, turned_rows[row]) for load, turned_rows in zip(loads, columns, strict=True)}
+            inside = replace(at, env=env, vector_axis=inner.axis, lanes=lanes, names=dict(at.names), known=known)
+            self.block(inner.body, inside, [])
 
     def decode(self, loop: For, position: Reg) -> dict[str, Reg]:
         """The axes that a merged loop stands for, from its counter."""
@@ -203,6 +258,16 @@ class LoopEmitter:
             return run(mask)(start, carried)
 
         return f.if_(f.cmp("sgt", left, f.const("i64", 0)), tail, lambda: carried, unlikely=True)
+
+
+def shifted(stmt: Stmt, axis: str, by: int) -> Stmt:
+    """The statement with the axis counted from `by`."""
+
+    def moved(index: Index) -> Index:
+        return replace(index, offset=index.offset + index.stride(axis) * by)
+
+    (moved_stmt,) = rewrite(Kernel("", (), (stmt,)), moved).body
+    return moved_stmt
 
 
 def streamed(kernel: Kernel) -> set[int]:
