@@ -8,6 +8,7 @@ from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function, Module, Reg
 from ingot.compiler.codegen.special.frame import Frame
 from ingot.compiler.codegen.special.position import emit_position
+from ingot.compiler.codegen.special.random_bits import emit_mt19937, emit_philox
 from ingot.compiler.codegen.special.write import emit_put, emit_scatter
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.ir import Size
@@ -19,6 +20,8 @@ EMITTERS: dict[str, Callable[[Frame], Emitted]] = {
     "argmin": emit_position,
     "put": emit_put,
     "scatter": emit_scatter,
+    "mt19937": emit_mt19937,
+    "philox": emit_philox,
 }
 
 
