@@ -67,9 +67,9 @@ class Printer:
                 self.lines.append(f"{indent}{name} <- {self.expr(expr, indent)}")
             case Store(buffer, index, expr, when, stream):
                 condition = "" if when is None else f" when {self.expr(when, indent)}"
-                how = " stream" if stream else ""
+                way = " stream" if stream else ""
                 place = self.index(index, indent)
-                self.lines.append(f"{indent}b{buffer}[{place}] = {self.expr(expr, indent)}{condition}{how}")
+                self.lines.append(f"{indent}b{buffer}[{place}] = {self.expr(expr, indent)}{condition}{way}")
             case Contract():
                 roles = " ".join(
                     f"{role}({', '.join(f'{a}<{n}' for a, n in axes)})"

@@ -15,6 +15,7 @@ from ingot.compiler.ir import Size
 from ingot.compiler.kernel import (
     Accumulate,
     Accumulator,
+    Expr,
     For,
     Index,
     Kernel,
@@ -196,7 +197,9 @@ class LoopEmitter:
             columns.append(transpose(f, rows))
         for row in range(lanes):
             env = {**at.env, axis: f.add(start, f.const("i64", row)), inner.axis: column}
-            known = {id(load): (load, turned_rows[row]) for load, turned_rows in zip(loads, columns, strict=True)}
+            known: dict[int, tuple[Expr, Reg]] = {
+                id(load): (load, rows_of_load[row]) for load, rows_of_load in zip(loads, columns, strict=True)
+            }
             inside = replace(at, env=env, vector_axis=inner.axis, lanes=lanes, names=dict(at.names), known=known)
             self.block(inner.body, inside, [])
 
