@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal as Literal_
 
 import numpy as np
 import pytest
@@ -146,6 +147,10 @@ def matmul(
     return Case(Kernel("product", tuple(buffers), (contract,)), arrays)
 
 
+def buffers(*kinds: tuple[DType, Literal_["read", "write", "update"]]) -> tuple[Buffer, ...]:
+    return tuple(Buffer(dtype, access) for dtype, access in kinds)
+
+
 def one(name: str, extent: int) -> Axes:
     return ((name, extent),)
 
@@ -177,6 +182,8 @@ def test_random_products(seed: int) -> None:
 
 
 SHAPES = [
+    (3, 40, 64),
+    (8, 33, 70),
     (1, 100, 50),
     (100, 1, 50),
     (1, 1, 33),
@@ -272,35 +279,38 @@ def test_computed_operands() -> None:
             b = replace(b, attrs=(("dtype", f32),))
             store = Store(2, Index((("m", n), ("n", 1))), Name("sum", f32))
             contract = Contract("sum", (), one("m", m), one("n", n), one("k", k), a, b, f32, (store,))
-            kinds = [(f32, "read"), (dtypes.float16, "read"), (f32, "write"), (f32, "read")]
-            buffers = tuple(Buffer(d, access) for d, access in kinds)  # type: ignore[arg-type]
-            arrays = [
-                random_array(rng, size, d) for size, (d, _) in zip((m * k, n * k, m * n, m * k), kinds, strict=True)
-            ]
-            check(Kernel("product", buffers, (contract,)), target, arrays, rng, tolerance=1e-4)
+            four = buffers((f32, "read"), (dtypes.float16, "read"), (f32, "write"), (f32, "read"))
+            sizes = (m * k, n * k, m * n, m * k)
+            arrays = [random_array(rng, size, buffer.dtype) for size, buffer in zip(sizes, four, strict=True)]
+            check(Kernel("product", four, (contract,)), target, arrays, rng, tolerance=1e-4)
 
 
-@pytest.mark.parametrize("dynamic", ["m", "n", "k", "mnk"])
-def test_sizes_known_at_run_time(dynamic: str) -> None:
+@pytest.mark.parametrize("layout", ["NN", "NT", "TN"])
+@pytest.mark.parametrize("dynamic", ["m", "n", "k", "b", "bm", "bmnk"])
+def test_sizes_known_at_run_time(dynamic: str, layout: str) -> None:
     """One compiled kernel for every size."""
     f32, rng = dtypes.float32, np.random.default_rng(4)
-    dims: dict[str, Size] = {
-        axis: Dim(axis.upper()) if axis in dynamic else size for axis, size in zip("mnk", (23, 37, 41), strict=True)
-    }
+    fixed = {"b": 2, "m": 6, "n": 37, "k": 41}
+    size: dict[str, Size] = {axis: Dim(axis.upper()) if axis in dynamic else n for axis, n in fixed.items()}
+
+    def matrix(buffer: int, batch: bool, outer: str, inner: str) -> Load:
+        terms: tuple[tuple[str, Size], ...] = ((outer, size[inner]), (inner, 1))
+        return Load(buffer, Index((("b", size[outer] * size[inner]), *terms) if batch else terms), f32)
+
+    a = matrix(0, True, "k", "m") if layout[0] == "T" else matrix(0, True, "m", "k")
+    b = matrix(1, False, "n", "k") if layout[1] == "T" else matrix(1, False, "k", "n")
+    bias = Load(3, Index((("n", 1),)), f32)
+    store = Store(2, matrix(2, True, "m", "n").index, op("add", Name("sum", f32), bias))
+    parts = [((axis, size[axis]),) for axis in "bmnk"]
+    contract = Contract("sum", parts[0], parts[1], parts[2], parts[3], a, b, f32, (store,))
+    kernel = Kernel("product", buffers((f32, "read"), (f32, "read"), (f32, "write"), (f32, "read")), (contract,))
     for target in TARGETS[:2]:
         compiled: Compiled | None = None
-        for sizes in ((1, 1, 1), (23, 37, 41), (64, 70, 130), (7, 16, 0), (0, 5, 3)):
-            values = {axis.upper(): size for axis, size in zip("mnk", sizes, strict=True) if axis in dynamic}
-            m, n, k = (values.get(axis.upper(), dims[axis]) for axis in "mnk")
-            assert isinstance(m, int) and isinstance(n, int) and isinstance(k, int)
-            a = Load(0, Index((("m", dims["k"]), ("k", 1))), f32)
-            b = Load(1, Index((("k", dims["n"]), ("n", 1))), f32)
-            bias = Load(3, Index((("n", 1),)), f32)
-            store = Store(2, Index((("m", dims["n"]), ("n", 1))), op("add", Name("sum", f32), bias))
-            axes = [((axis, dims[axis]),) for axis in "mnk"]
-            contract = Contract("sum", (), *axes, a, b, f32, (store,))
-            kernel = Kernel("product", tuple(Buffer(f32, x) for x in ("read", "read", "write", "read")), (contract,))  # type: ignore[arg-type]
-            arrays = [random_array(rng, size, f32) for size in (m * k + 1, n * k + 1, m * n + 37, n + 1)]
+        for sizes in ((1, 1, 1, 1), (2, 23, 37, 41), (1, 64, 70, 130), (3, 7, 16, 0), (0, 4, 5, 3), (2, 0, 5, 3)):
+            values = {axis.upper(): n for axis, n in zip("bmnk", sizes, strict=True) if axis in dynamic}
+            nb, m, n, k = (values.get(axis.upper(), fixed[axis]) for axis in "bmnk")
+            lengths = (nb * m * k + 1, n * k + 1, nb * m * n + 37, n + 1)
+            arrays = [random_array(rng, length, f32) for length in lengths]
             compiled = check(kernel, target, arrays, rng, dims=values, tolerance=1e-4, compiled=compiled)
 
 
@@ -348,19 +358,19 @@ def conv_kernel(c: Convolution) -> tuple[Kernel, list[int]]:
             when = op("and_", when, test)
     x = Load(0, Index(tuple(terms), offset), f32, when)
     taps = c.kernel[0] * c.kernel[1]
-    weight = (("o", cin * taps), ("c", taps), ("kh", c.kernel[1]), ("kw", 1), ("g", cout * cin * taps))
+    weight: Axes = (("o", cin * taps), ("c", taps), ("kh", c.kernel[1]), ("kw", 1), ("g", cout * cin * taps))
     w = Load(1, Index(weight), f32)
     if c.last:
-        out = (("n", oh * ow * c.outputs), ("oh", ow * c.outputs), ("ow", c.outputs), ("o", 1), ("g", cout))
+        places: Axes = (("n", oh * ow * c.outputs), ("oh", ow * c.outputs), ("ow", c.outputs), ("o", 1), ("g", cout))
     else:
-        out = (("n", c.outputs * oh * ow), ("oh", ow), ("ow", 1), ("o", oh * ow), ("g", cout * oh * ow))
+        places = (("n", c.outputs * oh * ow), ("oh", ow), ("ow", 1), ("o", oh * ow), ("g", cout * oh * ow))
     total = op("add", Name("sum", f32), Load(3, Index((("o", 1), ("g", cout))), f32))
-    store = Store(2, Index(out), op("maximum", total, Literal(f32, 0.0)))
+    store = Store(2, Index(places), op("maximum", total, Literal(f32, 0.0)))
     m = (("n", c.images), ("oh", oh), ("ow", ow))
     k = (("c", cin), ("kh", c.kernel[0]), ("kw", c.kernel[1]))
     contract = Contract("sum", one("g", c.groups), m, one("o", cout), k, x, w, f32, (store,))
-    access = ("read", "read", "write", "read")
-    kernel = Kernel("conv", tuple(Buffer(f32, a) for a in access), (contract,))  # type: ignore[arg-type]
+    four = buffers((f32, "read"), (f32, "read"), (f32, "write"), (f32, "read"))
+    kernel = Kernel("conv", four, (contract,))
     sizes = [c.images * c.channels * c.height * c.width, c.outputs * cin * taps]
     return kernel, [*sizes, c.images * c.outputs * oh * ow, c.outputs]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ingot.compiler.codegen.contract.integers import Int, Integers
-from ingot.compiler.codegen.contract.plan import Operand, Plan, count
+from ingot.compiler.codegen.contract.plan import Operand, Plan, count, guess
 from ingot.compiler.codegen.expressions import Expressions, register_elt
 from ingot.compiler.codegen.llvm import BITS, Function, Module, Reg
 from ingot.compiler.codegen.scalar import Scalar
@@ -17,6 +17,8 @@ from ingot.compiler.kernel import Apply, Contract, Expr, Kernel, Let, Load, Stor
 
 SizesOf = Callable[[Function], Callable[[Size], Reg]]
 INLINE_OPS = 8  # an epilogue with more operations than this is emitted once, in a loop, not once per register
+SHORT_OPS = 2  # the same where k is long enough to hide a trip of the sums through memory
+LONG_K = 1024
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,11 @@ class Context:
 
     @cached_property
     def deferred(self) -> bool:
-        """The epilogue is long enough to be a loop of its own."""
-        return operations(self.contract) > INLINE_OPS
+        """The epilogue is a loop of its own over sums in memory: less code, and no slower where k is long."""
+        if self.whole is None and not self.k_outermost:
+            return True
+        long = guess(self.plan.k) >= LONG_K
+        return operations(self.contract) > (SHORT_OPS if long else INLINE_OPS)
 
     @cached_property
     def parallel_names(self) -> list[str]:

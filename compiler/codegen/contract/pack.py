@@ -216,7 +216,17 @@ class Packer:
         """Short vectors along k of every column, transposed in registers into rows along the free axes."""
         f, lanes = self.f, self.context.lanes
         if self.operand.direct is not None and not self.some:
-            self.turn(list(range(self.extent)), self.to, -(-self.extent // lanes) * lanes)
+            columns = list(range(lanes))
+            whole = self.extent // lanes * lanes
+
+            def in_place(g: Reg, _: list[Reg]) -> list[Reg]:
+                self.turn(columns, self.ints.add(self.first, g), f.offset(self.to, g, self.context.width))
+                return []
+
+            f.loop(0, whole, lanes, in_place)
+            if self.extent > whole:
+                place = f.offset(self.to, whole * self.context.width)
+                self.turn(columns[: self.extent - whole], self.ints.add(self.first, whole), place)
             return
         last = self.ints.sub(self.ints.add(self.first, self.extent_now), 1)
 
@@ -226,25 +236,24 @@ class Packer:
                 self.ints.least(self.ints.add(first, i), last) for i in range(lanes)
             ]  # absent columns repeat the last
             columns = [self.ints.spread(self.axes, self.operand.merged, p) for p in at]
-            self.turn(columns, f.offset(self.to, g, self.context.width), lanes)
+            self.turn(columns, first, f.offset(self.to, g, self.context.width))
             return []
 
         f.loop(0, self.extent_now, lanes, group)
 
-    def turn(self, columns: Sequence[dict[str, Reg] | int], to: Reg, width: int) -> None:
-        """Columns are given by their axes, or by their distance from the first where the operand is read in place."""
+    def turn(self, columns: Sequence[dict[str, Reg] | int], first: Int, to: Reg) -> None:
+        """At most `lanes` columns, given by their axes, or where the operand is read in place by their distances."""
         f, context, lanes = self.f, self.context, self.context.lanes
         q, size = group_lanes(context.elt, lanes), context.width
         axis = context.plan.k_inner[-1][0]
 
         def block(outer: dict[str, Reg], k: Reg, to: Reg, rows: int, mask: Reg | None) -> None:
             env = self.k_env(outer, k)
-            parts = [self.column(column, env, axis, q, mask) for column in columns]
-            parts += [f.const(context.elt, 0, q)] * (width - len(parts))
-            for g in range(0, width, lanes):
-                square = [join(f, parts[g + r : g + lanes : q]) for r in range(q)]
-                for r, value in enumerate(turn_groups(f, square)[:rows]):
-                    f.store(value, f.offset(to, (r * self.pitch + g) * size))
+            parts = [self.column(column, first, env, axis, q, mask) for column in columns]
+            parts += [f.const(context.elt, 0, q)] * (lanes - len(parts))
+            square = [join(f, parts[r::q]) for r in range(q)]
+            for r, value in enumerate(turn_groups(f, square)[:rows]):
+                f.store(value, f.offset(to, r * self.pitch * size))
 
         def run(outer: dict[str, Reg], to: Reg) -> Reg:
             count = f.sub(self.k_end, self.k)
@@ -269,13 +278,15 @@ class Packer:
         inner = count(self.context.plan.k_inner)
         return not isinstance(inner, int) or inner % step != 0 or self.context.block % step != 0
 
-    def column(self, column: dict[str, Reg] | int, env: dict[str, Reg], axis: str, q: int, mask: Reg | None) -> Reg:
+    def column(
+        self, column: dict[str, Reg] | int, first: Int, env: dict[str, Reg], axis: str, q: int, mask: Reg | None
+    ) -> Reg:
         """q neighbours along k of one column. A distance is a constant offset from a pointer that all columns share."""
         if isinstance(column, dict):
             return self.value(env | column, axis, q, mask)
         f, width, load = self.f, self.context.width, self.operand.direct
         assert load is not None
-        merged = self.ints.spread(self.axes, True, self.first)
+        merged = self.ints.spread(self.axes, True, first)
         base = self.ints.dot(load.index.offset, load.index.terms, self.outer | env | merged)
         place = f.offset(f.offset(self.pointers[load.buffer], base, width), column * self.operand.free_stride * width)
         return f.load(place, self.context.elt, q, mask=mask)

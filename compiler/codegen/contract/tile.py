@@ -65,7 +65,12 @@ class TileEmitter:
             sums = self.multiply(f, at, at["depth"])
             zero = f.const("i64", 0)
             sums = f.if_(f.cmp("ne", at["later"], zero), lambda: self.resume(f, at, sums), lambda: sums)
-            f.if_(f.cmp("ne", at["last"], zero), lambda: self.finish(f, at, sums), lambda: self.keep(f, at, sums))
+            last = f.cmp("ne", at["last"], zero)
+            if context.tiling.transposed or not self.deferred:
+                f.if_(last, lambda: self.finish(f, at, sums), lambda: self.keep(f, at, sums))
+            else:
+                self.keep(f, at, sums)
+                f.if_(last, lambda: self.defer(f, at, self.vectors, self.tile.rows, self.tile.columns))
         f.finish()
 
     # ---- sums
@@ -200,7 +205,7 @@ class TileEmitter:
             turned += [[v] for v in transpose(f, [*sums[j :: self.vectors], *zero])]
         return turned, tile.columns, tile.rows
 
-    def defer(self, f: Function, at: dict[str, Reg], vectors: int, rows: int, columns: int) -> None:
+    def defer(self, f: Function, at: dict[str, Reg], vectors: int, rows: int, columns: int) -> list[Reg]:
         """Run the epilogue as a loop over the sums in memory."""
         context = self.context
         name = emit_epilogue(context, vectors)
@@ -213,6 +218,7 @@ class TileEmitter:
             counts = [f.const("i64", rows), f.const("i64", columns)]
         outer = f.params[1 + len(self.parameters) :]
         f.call("void", name, f.params[0], at["partial"], at[first], at[second], *counts, *outer)
+        return []
 
     def inline(self, f: Function, at: dict[str, Reg], per_row: Sequence[Sequence[Reg]], columns: int) -> None:
         context, lanes = self.context, self.context.lanes
