@@ -12,6 +12,7 @@ import pytest
 
 from ingot.runtime import dispatch, dtypes, flags
 from ingot.runtime.dtypes import DType
+from ingot.runtime.errors import BuildError
 from ingot.runtime.executable import Executable
 from ingot.runtime.layout import Layout
 from ingot.runtime.program import Program, Slot
@@ -133,7 +134,7 @@ def tensor_types() -> Iterator[tuple[type[Tensor], type[Parameter]]]:
     """Install the tensor class of these tests, and put back whatever was installed."""
     try:
         before = dispatch.installed()
-    except dispatch.BuildError:
+    except BuildError:
         before = None
     defaults = {"_grad": None, "_node": None, "_requires_grad": False}
     slots = {"layout": "_layout", "storage": "_storage", "offset": "_offset"}

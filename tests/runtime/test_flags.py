@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from ingot.runtime.errors import SpecError
 from ingot.runtime.flags import Flag
 
 
-def fresh(flag: Flag[object]) -> Flag[object]:
+def fresh(flag: Flag[Any]) -> Flag[Any]:
     return Flag(flag.name, flag.default, flag.parse, flag.type_name, flag.help)
 
 

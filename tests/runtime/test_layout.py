@@ -144,7 +144,8 @@ def test_layouts_are_interned() -> None:
     assert (first.ndim, first.numel, first.nbytes, first.itemsize, first.contiguous) == (2, 6, 24, 4, True)
     assert not Layout.of(dtypes.float32, (2, 3), (1, 2)).contiguous
     assert repr(first) == "f32[2,3]"
-    assert all(type(size) is int for size in Layout.of(dtypes.float32, (np.int64(7), True)).shape)
+    numbers: Any = (np.int64(7), True)
+    assert all(type(size) is int for size in Layout.of(dtypes.float32, numbers).shape)
 
 
 def test_layouts_do_not_live_for_ever() -> None:
