@@ -5,3 +5,4 @@ if __name__ != "ingot":
 
 from ingot.tensor import Tensor as Tensor
 from ingot.creation import *
+from ingot.jit import jit as jit

@@ -404,6 +404,13 @@ def backward(
     modes.grad = create_graph
     try:
         for leaf, cotangent in passed.at_leaves.values():
+            if leaf._node is not None and modes.trace is not None:
+                raise GradError(
+                    "IG315",
+                    f"backward() reaches a tensor {type_of(leaf)!r} that was computed outside of the compiled function",
+                    where=user_line(),
+                    fix="compute it inside, or pass x.detach()",
+                )
             if chosen is None or id(leaf) in chosen:
                 accumulate(leaf, passed.engine, cotangent)
     finally:

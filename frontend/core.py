@@ -92,6 +92,10 @@ class TracedStorage:
         self.version = 0
         self.origin = origin
 
+    def array(self, layout: Layout, offset: int = 0) -> Any:
+        """There are no elements yet: code that is not traced has got hold of a traced tensor. Raises TraceError."""
+        raise self.trace.leaked(self)
+
 
 class TensorBase:
     """The slots of a tensor. Native code reads `_layout`, `_storage` and `_offset` in place."""

@@ -9,7 +9,7 @@ from ingot.compiler.ops.source import get
 from ingot.core import Step, TensorBase, View, layout_of, new_tensor, tensor_from_array, version_of
 from ingot.eager import evaluate
 from ingot.modes import modes
-from ingot.tape import Node, catch_up, needs_grad, record, record_traced, record_view
+from ingot.tape import Node, catch_up, edge_of, needs_grad, record, record_traced, record_view
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
@@ -84,7 +84,7 @@ def apply_view(
     result._view = View(chain, tensor if tracked else None, version_of(storage))  # type: ignore[arg-type]
     if tensor._requires_grad and modes.grad:
         result._requires_grad = True
-        result._node = record_view(step, tensor, tensor if tensor._node is None else tensor._node, result)
+        result._node = record_view(step, tensor, edge_of(tensor), result)
     return result
 
 

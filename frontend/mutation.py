@@ -11,6 +11,7 @@ from ingot.compiler.ir import Shape, Size, TensorType, Value
 from ingot.compiler.ops.elementwise import select
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.view import expand, inverse, pad, permute, reshape
+from ingot.compiler.ops.view import slice as slice_row
 from ingot.core import Step, TensorBase, array_of, bump_version, layout_of, new_tensor, tensor_from_array
 from ingot.gate import apply
 from ingot.modes import modes
@@ -57,6 +58,8 @@ def updated(base: Any, chain: tuple[Step, ...], new: Any, build: Builder) -> Any
         return build.apply(reshape, part, shape=tuple(base.shape))
     if step.op is permute:
         return build.apply(permute, part, axes=inverse(step.attrs["axes"]))
+    if step.op is pad:
+        return build.apply(slice_row, part, start=(0,), stop=tuple(base.shape), step=(1,))
     if step.op is expand:
         raise expanded_write()
     return _slice_updated(base, part, step.attrs, build)

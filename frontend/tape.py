@@ -10,7 +10,7 @@ import numpy as np
 from ingot.compiler.ir import Op, TensorType, Value, toposort
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
-from ingot.core import Array, Storage, Step, TensorBase, TracedStorage, array_of, type_of, version_of
+from ingot.core import Array, Step, TensorBase, is_traced, type_of, version_of
 from ingot.modes import modes
 from ingot.runtime.errors import GradError
 
@@ -91,7 +91,12 @@ def edge_of(tensor: TensorBase) -> Edge:
     """Where the tensor's cotangent goes."""
     if not needs_grad(tensor):
         return None
-    return tensor if tensor._node is None else tensor._node
+    node = tensor._node
+    trace = modes.trace
+    if trace is not None and node is not None and not is_traced(tensor) and id(tensor) not in trace.changed:
+        # Computed before the trace: inside, it is where derivatives end.
+        return tensor
+    return tensor if node is None else node
 
 
 def catch_up(tensor: TensorBase) -> None:

@@ -22,13 +22,15 @@ from ingot.functional import (
     shaping,
     unary,
 )
-from ingot.functional.conversion import concrete
+from ingot.functional.conversion import elements
 from ingot.gate import detached
 from ingot.modes import Defaults, modes
 from ingot.printing import tensor_text
 from ingot.promote import cast_to
+from ingot.runtime import dispatch
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import DTypeError, GradError, ShapeError
+from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
 
@@ -232,7 +234,7 @@ class Tensor(TensorBase):
 
     def data_ptr(self) -> _int:
         """The address of the first element."""
-        concrete(self, "data_ptr()")
+        elements(self, "data_ptr()")
         return self._storage.data_ptr() + self._offset * self._layout.itemsize  # type: ignore[union-attr]
 
     def is_contiguous(self) -> _bool:
@@ -254,14 +256,14 @@ class Tensor(TensorBase):
     # ---- Python's protocols
 
     def __array__(self, dtype: Any = None, copy: _bool | None = None) -> np.ndarray[Any, Any]:
-        concrete(self, "a NumPy function")
+        elements(self, "a NumPy function")
         array = self.numpy()
         if copy:
             return np.array(array, dtype=dtype)
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def __bool__(self) -> _bool:
-        concrete(self, "bool()")
+        array = elements(self, "bool()")
         if self._layout.numel != 1:
             raise ShapeError(
                 "IG238",
@@ -271,18 +273,18 @@ class Tensor(TensorBase):
                 where=user_line(),
                 fix="x.any() or x.all()",
             )
-        return bool(array_of(self).item())
+        return bool(array.item())
 
     def __int__(self) -> _int:
-        concrete(self, "int()")
+        elements(self, "int()")
         return int(self.item())
 
     def __float__(self) -> _float:
-        concrete(self, "float()")
+        elements(self, "float()")
         return float(self.item())
 
     def __index__(self) -> _int:
-        concrete(self, "an index or a size")
+        elements(self, "an index or a size")
         if self._layout.dtype.is_floating_point or self._layout.numel != 1:
             raise DTypeError(
                 "IG239",
@@ -298,7 +300,8 @@ class Tensor(TensorBase):
         return self._layout.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
-        concrete(self, "iteration")
+        if modes.trace is not None:
+            elements(self, "iteration")
         if self._layout.ndim == 0:
             raise ShapeError("IG240", "iteration over a 0-d tensor", where=user_line())
         return iter(shaping.unbind(self, 0))
@@ -789,3 +792,11 @@ def _rebuilt(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: boo
     tensor: Tensor = core.new_tensor(made._layout, made._storage, 0, kind)
     tensor._requires_grad = requires_grad
     return tensor
+
+
+dispatch.install(
+    (Tensor,),
+    Storage,
+    slots={"layout": "_layout", "storage": "_storage", "offset": "_offset"},
+    defaults={"_requires_grad": False, "_grad": None, "_node": None, "_view": None},
+)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ingot import creation
 from ingot.compiler.ops.view import reshape
-from ingot.core import TensorBase, array_of, is_traced
+from ingot.core import TensorBase, array_of
 from ingot.gate import apply
 from ingot.modes import modes
 from ingot.promote import cast_to
@@ -23,18 +23,15 @@ if TYPE_CHECKING:
     from ingot.tensor import Tensor
 
 
-def concrete(tensor: TensorBase, use: str) -> None:
-    """Raises TraceError when the elements of a traced tensor are asked for; `use` says by what."""
+def elements(tensor: TensorBase, use: str) -> np.ndarray[Any, Any]:
+    """The elements, for `use` in Python. Raises TraceError (IG160 to IG164) when they are not known while tracing."""
     trace = modes.trace
-    if trace is not None:
-        trace.refuse(tensor, use)
-    elif is_traced(tensor):
-        tensor._storage.array(tensor._layout, 0)  # type: ignore[union-attr]
+    return array_of(tensor) if trace is None else trace.elements(tensor, use)
 
 
 def item(self: Tensor) -> Any:
     """The only element as a Python number. Raises ShapeError (IG237) unless there is exactly one."""
-    concrete(self, "item()")
+    array = elements(self, "item()")
     if self._layout.numel != 1:
         raise ShapeError(
             "IG237",
@@ -42,18 +39,17 @@ def item(self: Tensor) -> Any:
             where=user_line(),
             fix="x.tolist(), or x.sum().item()",
         )
-    return array_of(self).item()
+    return array.item()
 
 
 def tolist(self: Tensor) -> Any:
     """The elements as nested lists; a 0-d tensor as a number."""
-    concrete(self, "tolist()")
-    return array_of(self).tolist()
+    return elements(self, "tolist()").tolist()
 
 
 def numpy(self: Tensor, *, force: builtins.bool = False) -> np.ndarray[Any, Any]:
     """The elements as an array that shares memory. Raises GradError (IG311) for a tensor that requires grad."""
-    concrete(self, "numpy()")
+    array = elements(self, "numpy()")
     if needs_grad(self) and not force:
         raise GradError(
             "IG311",
@@ -61,7 +57,7 @@ def numpy(self: Tensor, *, force: builtins.bool = False) -> np.ndarray[Any, Any]
             where=user_line(),
             fix="x.detach().numpy()",
         )
-    return array_of(self)
+    return array
 
 
 def clone(input: Tensor) -> Tensor:

@@ -1,0 +1,343 @@
+"""`ingot.jit`: call a function once on symbolic tensors, compile what it did, and run that from then on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ingot import guards, specs, tree
+from ingot.compiler.ir import Graph
+from ingot.core import TensorBase
+from ingot.effects import code_of
+from ingot.guards import Environment, Reference
+from ingot.modes import Defaults, bump_epoch, modes
+from ingot.recording import Fresh, Recording, record
+from ingot.running import (
+    Compiled,
+    Interpreted,
+    finisher,
+    is_plain,
+    needs_python,
+    plain_kind,
+    run_directly,
+    specialisation,
+)
+from ingot.runtime import dispatch
+from ingot.runtime.errors import SpecError, TraceError
+from ingot.runtime.log import log
+from ingot.runtime.specialise import Specialisation
+from ingot.source_lines import user_line
+from ingot.specs import Spec, parse_all, stand_ins
+from ingot.tracing import CapturedTensor, HostNumber
+
+# A function that is compiled anew this often is being called in a way that no compiled code can serve.
+_MOST_ENTRIES = 256
+
+
+class Entry(NamedTuple):
+    """One compiled version of a function, and what it holds for."""
+
+    recording: Recording
+    program: Compiled | Interpreted
+    environment: Environment
+    references: list[Reference]
+    finish: Callable[..., Any]
+    backward: Callable[[], Compiled | Interpreted]
+    storages: tuple[tuple[int, Any], ...]
+    captured: tuple[tuple[Any, Any], ...]
+    native: Specialisation | None
+
+    def holds(self, leaves: Sequence[Any]) -> bool:
+        """Whether it serves a call with these argument leaves now; their layouts are known to fit."""
+        return (
+            self.environment.holds()
+            and all(reference.holds() for reference in self.references)
+            and all(leaves[index]._storage is storage for index, storage in self.storages)
+            and all(tensor._layout is layout for tensor, layout in self.captured)
+            and all(_layout_of(t._grad) is layout for t, layout in self.recording.grads_read)
+            and all(_is_number(s) for s in self.recording.sources if isinstance(s, HostNumber))
+        )
+
+
+def _layout_of(tensor: Any) -> Any:
+    return None if tensor is None else tensor._layout
+
+
+def _is_number(source: HostNumber) -> bool:
+    value = source.container.get(source.key)
+    return type(value) is float or type(value) is int
+
+
+class CompiledFunction:
+    """The state behind a compiled function: its versions by kind of arguments, and its counts."""
+
+    def __init__(
+        self, fn: Callable[..., Any], wanted: tuple[Spec, ...] | None, static: tuple[str, ...], interpreted: bool
+    ) -> None:
+        self.fn = fn
+        self.name = getattr(fn, "__name__", type(fn).__name__)
+        self.specs = wanted
+        self.static = static
+        self.interpreted = interpreted
+        self.entries: dict[Any, list[Entry]] = {}
+        self.count = {"compiles": 0, "cache_hits": 0, "kernels": 0, "direct_calls": 0}
+        self.compile_ms = 0.0
+        self.retrying = False
+        self.references: list[Reference] = []
+        code = code_of(fn)
+        positional = 0 if code is None else code.co_argcount
+        self.parameters: tuple[str, ...] = () if code is None else code.co_varnames[:positional]
+        if getattr(fn, "__self__", None) is not None:
+            self.parameters = self.parameters[1:]
+        # `public` is what the user calls. When names must be looked up at every call, it does that and then calls
+        # `checked`, which holds the specialisations.
+        self.public = dispatch.callable(self.slow_path, self.name)
+        self.checked: dispatch.CallObject | None = None
+
+    # ---- calls
+
+    def slow_path(self, *args: Any, **kwargs: Any) -> Any:
+        """Serve a call that no native specialisation fits: validate one, or compile one."""
+        if modes.trace is not None:
+            return self.fn(*args, **kwargs)
+        if self.checked is not None and not self.retrying and not kwargs and self.public.func is not self.checking:
+            self.public.use(self.checking)
+        if kwargs:
+            args, kwargs = self.positional(args, kwargs)
+        leaves, definition = tree.flatten((args, kwargs))
+        key = (definition, tuple([_leaf_key(leaf) for leaf in leaves]), _sharing(leaves))
+        entry = next((e for e in self.entries.get(key, ()) if e.holds(leaves)), None)
+        if entry is None:
+            entry = self.compile(key, args, kwargs, leaves)
+        return self.run(entry, args, leaves)
+
+    def checking(self, *args: Any, **kwargs: Any) -> Any:
+        """Look up again what the function reads from outside, then call."""
+        for reference in self.references:
+            if not reference.holds():
+                bump_epoch()
+                break
+        assert self.checked is not None
+        return self.checked(*args, **kwargs)
+
+    def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Keyword arguments moved to their positions, as far as they fill them without a gap."""
+        rest = dict(kwargs)
+        moved = list(args)
+        for name in self.parameters[len(args) :]:
+            if name not in rest:
+                break
+            moved.append(rest.pop(name))
+        return tuple(moved), rest
+
+    def run(self, entry: Entry, args: tuple[Any, ...], leaves: Sequence[Any]) -> Any:
+        """Call an entry that holds: natively if it can be, and once; from Python otherwise."""
+        self.references = entry.references
+        if entry.native is None or self.retrying:
+            self.count["direct_calls"] += 1
+            return run_directly(entry.recording, entry.program, entry.finish, leaves, entry.backward)
+        entry.native.epoch = dispatch.epoch()
+        self.retrying = True
+        try:
+            return (self.checked or self.public)(*args)
+        finally:
+            self.retrying = False
+
+    # ---- compiling
+
+    def compile(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> Entry:
+        """Trace and compile a version for this call."""
+        if self.specs is not None:
+            specs.check(self.specs, [leaf for leaf in leaves if isinstance(leaf, TensorBase)], self.name)
+        if sum(map(len, self.entries.values())) >= _MOST_ENTRIES:
+            raise TraceError(
+                "IG171",
+                f"{self.name} was compiled {_MOST_ENTRIES} times, each time for other arguments or surroundings",
+                where=user_line(),
+                fix="tensors instead of Python numbers that change, or shapes that repeat",
+            )
+        start = time.perf_counter()
+        bump_epoch()
+        recording = record(self.fn, args, kwargs, leaves, self.leaf_names(args, kwargs), self.name)
+        program = self.program(recording.graph)
+        captured = [s.tensor for s in recording.sources if isinstance(s, CapturedTensor)]
+        references = guards.referenced(self.fn) + _mode_references(recording, captured, leaves)
+        direct = (
+            isinstance(program, Interpreted)
+            or bool(kwargs)
+            or needs_python(recording, leaves)
+            or not all(is_plain(arg) for arg in args)
+        )
+        finish = finisher(recording)
+        native = None
+        if isinstance(program, Compiled) and not direct:
+            with_finish = finish if plain_kind(recording) is None else None
+            native = specialisation(recording, program.executable, args, with_finish)
+            self.attach(native, bool(references))
+        watched = [t for t in captured if t._layout.dtype.is_floating_point]
+        entry = Entry(
+            recording=recording,
+            program=program,
+            environment=guards.environment(recording.modules, watched),
+            references=references,
+            finish=finish,
+            backward=self.backward_of(recording),
+            storages=tuple((i, leaves[i]._storage) for i in recording.pinned),
+            captured=tuple((t, t._layout) for t in captured),
+            native=native,
+        )
+        self.entries.setdefault(key, []).insert(0, entry)
+        self.count["compiles"] += 1
+        self.compile_ms += (time.perf_counter() - start) * 1e3
+        log(1, f"compiled {self.name} in {(time.perf_counter() - start) * 1e3:.1f} ms")
+        return entry
+
+    def attach(self, native: Specialisation, looks_up: bool) -> None:
+        """Give a specialisation to the call object that is to hold it."""
+        if looks_up and self.checked is None:
+            dispatch.activate()
+            self.checked = dispatch.callable(self.slow_path, self.name)
+            for known in self.public.specialisations:
+                self.checked.add(known)
+            self.public.clear()
+            self.public.use(self.checking)
+        (self.checked or self.public).add(native)
+
+    def program(self, graph: Graph) -> Compiled | Interpreted:
+        """The graph made runnable."""
+        if self.interpreted:
+            return Interpreted(graph)
+        program = Compiled(graph, _c_name(self.name))
+        self.count["cache_hits"] += program.from_cache
+        self.count["kernels"] = len(program.program.kernels)
+        return program
+
+    def backward_of(self, recording: Recording) -> Callable[[], Compiled | Interpreted]:
+        """What makes the program for the gradient, at its first use."""
+        made: list[Compiled | Interpreted] = []
+
+        def backward() -> Compiled | Interpreted:
+            assert recording.gradient is not None
+            if not made:
+                made.append(self.program(recording.gradient.graph))
+            return made[0]
+
+        return backward
+
+    def leaf_names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+        """What users call the leaves of the arguments: `x`, `batch['image']`."""
+        names: list[str] = []
+        for position, arg in enumerate(args):
+            root = self.parameters[position] if position < len(self.parameters) else f"args[{position}]"
+            names += [tree.path_text(root, path) for path, _ in tree.paths(arg)]
+        for key, value in kwargs.items():
+            names += [tree.path_text(key, path) for path, _ in tree.paths(value)]
+        return names
+
+    # ---- looking at it
+
+    def stats(self) -> dict[str, Any]:
+        """Counts: compiles, calls, cache_hits (programs found on disk), kernels of the last program, and the
+        milliseconds spent compiling."""
+        entries = [entry for group in self.entries.values() for entry in group]
+        native = sum(entry.native.calls for entry in entries if entry.native is not None)
+        return {
+            "compiles": self.count["compiles"],
+            "calls": native + self.count["direct_calls"],
+            "cache_hits": self.count["cache_hits"],
+            "kernels": self.count["kernels"],
+            "compile_ms": self.compile_ms,
+        }
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph of a call with these arguments; nothing is compiled or run."""
+        leaves, _ = tree.flatten((args, kwargs))
+        bump_epoch()
+        return record(self.fn, args, kwargs, leaves, self.leaf_names(args, kwargs), self.name).graph
+
+
+def _leaf_key(leaf: Any) -> Any:
+    """What a version depends on: a tensor's class, layout and requires_grad; anything else by type and value."""
+    if isinstance(leaf, TensorBase):
+        return type(leaf), leaf._layout, leaf._requires_grad
+    if isinstance(leaf, float):
+        return float, leaf.hex()
+    try:
+        hash(leaf)
+    except TypeError:
+        return type(leaf), id(leaf)
+    return type(leaf), leaf
+
+
+def _sharing(leaves: Sequence[Any]) -> tuple[int, ...]:
+    """Which tensor leaves share a storage: for each, the first one that does."""
+    first: dict[int, int] = {}
+    storages = [id(leaf._storage) for leaf in leaves if isinstance(leaf, TensorBase)]
+    return tuple([first.setdefault(storage, i) for i, storage in enumerate(storages)])
+
+
+def _mode_references(recording: Recording, captured: Sequence[Any], leaves: Sequence[Any]) -> list[Reference]:
+    """A version traced without gradient recording, which would have recorded some, holds only without it."""
+    tensors = [*captured, *[leaf for leaf in leaves if isinstance(leaf, TensorBase)]]
+    if modes.grad or not any(t._requires_grad for t in tensors):
+        return []
+    if not any(isinstance(result, Fresh) for result in recording.results):
+        return []
+    return [Reference("is_grad_enabled()", False, lambda: modes.grad)]
+
+
+def _c_name(name: str) -> str:
+    """A name that can be a symbol."""
+    text = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)
+    return text if text and not text[0].isdigit() else f"f{text}"
+
+
+def jit(
+    fn: Callable[..., Any] | None = None,
+    *,
+    specs: Sequence[str] | None = None,
+    static_argnames: Sequence[str] = (),
+    backend: str = "native",
+) -> Any:
+    """Compile a function: it is traced at its first call, and the native code runs from then on.
+
+    `specs`: dtypes and shapes of the tensor arguments, such as "f32[b,64]"; calls must match, and the command line
+    needs no example inputs. `backend`: "native", or "interpret" for the reference interpreter.
+
+        @ingot.jit
+        def step(x, y): ...
+    """
+    wanted = None if specs is None else parse_all(specs)
+    if backend not in ("native", "interpret"):
+        raise SpecError("IG217", f"backend is 'native' or 'interpret', not {backend!r}", where=user_line())
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        state = CompiledFunction(function, wanted, tuple(static_argnames), backend == "interpret")
+        public: Any = state.public
+        public.__wrapped__ = function
+        public.__doc__ = getattr(function, "__doc__", None)
+        public.__module__ = getattr(function, "__module__", __name__)
+        public.__qualname__ = getattr(function, "__qualname__", state.name)
+        public.stats, public.graph, public.specs, public.state = state.stats, state.graph, wanted, state
+        return public
+
+    return decorate if fn is None else decorate(fn)
+
+
+def trace_specs(fn: Callable[..., Any], wanted: Sequence[str] | None = None) -> Graph:
+    """The graph of a function called on tensors of these specs, one per positional argument.
+
+    A function compiled with specs needs none. Raises SpecError (IG730, IG732).
+    """
+    given = parse_all(wanted) if wanted is not None and len(wanted) else getattr(fn, "specs", None)
+    if given is None:
+        raise SpecError(
+            "IG732", f"{getattr(fn, '__name__', fn)} has no specs", fix="@ingot.jit(specs=['f32[b,64]']), or --spec"
+        )
+    plain = getattr(fn, "__wrapped__", fn)
+    state = CompiledFunction(plain, given, (), False)
+    return state.graph(*stand_ins(given))
+
+
+Defaults.on_change = dispatch.bump_epoch

@@ -1,0 +1,273 @@
+"""One traced call as plain data: the graph, where its inputs come from, and where its outputs go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ingot import tree
+from ingot.compiled_gradient import Gradient, backward_graph
+from ingot.compiler.ir import Graph, Value
+from ingot.core import TensorBase, TracedStorage, is_traced, layout_of
+from ingot.effects import Watch
+from ingot.runtime.errors import TraceError
+from ingot.runtime.layout import Layout
+from ingot.state import RegionTooSmall
+from ingot.tape import needs_grad
+from ingot.tracing import Argument, GradientOf, Source, Trace
+from ingot.tree import TreeDef
+
+
+class Fresh(NamedTuple):
+    """A result that is output `output`, in memory of its own. `requires_grad`: gradients could flow on from it."""
+
+    output: int
+    requires_grad: bool = False
+
+
+class Same(NamedTuple):
+    """A result that is an object from outside: a captured tensor or a plain Python value."""
+
+    value: Any
+
+
+class SameArgument(NamedTuple):
+    """A result that is the argument leaf `index` itself."""
+
+    index: int
+
+
+class GradientSlot(NamedTuple):
+    """A result that is the `.grad` which the call gave a tensor."""
+
+    tensor: Any
+
+
+class ViewOf(NamedTuple):
+    """A result that shares the memory of another one (or of a captured tensor or argument)."""
+
+    base: Fresh | Same | SameArgument
+    layout: Layout
+    offset: int
+
+
+Result = Fresh | Same | SameArgument | GradientSlot | ViewOf
+
+
+class GradWrite(NamedTuple):
+    """`tensor.grad` after the call: output `output`, or `value` when that is None. `argument`: the leaf it belongs to."""
+
+    tensor: Any
+    output: int | None
+    layout: Layout | None
+    value: Any
+    argument: int | None
+
+
+class Recording(NamedTuple):
+    """A traced call."""
+
+    graph: Graph
+    sources: tuple[Source, ...]
+    results: tuple[Result, ...]
+    result_tree: TreeDef
+    layouts: tuple[Layout, ...]
+    grad_writes: tuple[GradWrite, ...]
+    grads_read: tuple[tuple[Any, Layout | None], ...]
+    modules: tuple[Any, ...]
+    mutates_argument: bool
+    pinned: tuple[int, ...]
+    gradient: Gradient | None
+    plain_arguments: tuple[tuple[int, Any], ...]
+
+
+class Outputs:
+    """The graph outputs as they are collected. Each destination gets an output of its own."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.values: list[Value] = []
+        self.layouts: list[Layout] = []
+        self.aliases: list[tuple[int, int]] = []
+
+    def add(self, value: Value) -> int:
+        self.values.append(value)
+        self.layouts.append(layout_of(value.type.dtype, value.type.shape))
+        return len(self.values) - 1
+
+
+def record(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    leaves: Sequence[Any],
+    names: Sequence[str],
+    name: str,
+) -> Recording:
+    """Trace fn(*args, **kwargs). `leaves` are the leaves of (args, kwargs) and `names` what users call them.
+
+    Raises TraceError for what a trace cannot capture, and whatever the function raises.
+    """
+    whole: frozenset[int] = frozenset()
+    while True:
+        trace = Trace(name, whole)
+        try:
+            return _record_once(trace, fn, args, kwargs, leaves, names)
+        except RegionTooSmall as found:
+            if id(found.storage) in whole:
+                raise
+            whole |= {id(found.storage)}
+
+
+def _record_once(
+    trace: Trace,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    leaves: Sequence[Any],
+    names: Sequence[str],
+) -> Recording:
+    arguments: dict[int, int] = {}
+    for index, (leaf, leaf_name) in enumerate(zip(leaves, names, strict=True)):
+        if isinstance(leaf, TensorBase):
+            arguments.setdefault(id(leaf), index)
+            trace.own_arguments.add(id(leaf))
+            if id(leaf._storage) not in trace.captured:
+                trace.capture(leaf, Argument(index), leaf_name)
+    watch = Watch(fn, trace.name)
+    with trace.running():
+        result = fn(*args, **kwargs)
+        watch.check()
+        return _finished(trace, result, leaves, arguments)
+
+
+def _finished(trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[int, int]) -> Recording:
+    outputs = Outputs(trace)
+    grad_writes = _grad_writes(trace, outputs, arguments)
+    mutates_argument = _mutations(trace, outputs)
+    results, result_tree = _results(trace, outputs, result, arguments)
+    gradient = _gradient(trace, outputs, results, result, arguments)
+    graph = Graph(tuple(trace.inputs), tuple(outputs.values), tuple(outputs.aliases), trace.name)
+    return Recording(
+        graph=graph,
+        sources=tuple(trace.sources),
+        results=results,
+        result_tree=result_tree,
+        layouts=tuple(outputs.layouts),
+        grad_writes=grad_writes,
+        grads_read=tuple((t, None if g is None else g._layout) for t, g in trace.grads_read.values()),
+        modules=tuple(trace.modules.values()),
+        mutates_argument=mutates_argument,
+        pinned=tuple(sorted(trace.pinned)),
+        gradient=gradient,
+        plain_arguments=tuple((i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, TensorBase)),
+    )
+
+
+def _grad_writes(trace: Trace, outputs: Outputs, arguments: dict[int, int]) -> tuple[GradWrite, ...]:
+    writes: list[GradWrite] = []
+    for tensor, value in trace.grads.values():
+        argument = arguments.get(id(tensor))
+        if value is not None and is_traced(value):
+            index = outputs.add(trace.value_of(value))
+            writes.append(GradWrite(tensor, index, outputs.layouts[index], None, argument))
+        elif value is not tensor._grad or value is None:
+            writes.append(GradWrite(tensor, None, None, value, argument))
+    return tuple(writes)
+
+
+def _mutations(trace: Trace, outputs: Outputs) -> bool:
+    """An aliased output for every captured storage that was written to; whether one is an argument's."""
+    of_argument = False
+    for captured in trace.captured.values():
+        storage = captured.storage
+        assert storage.origin is not None
+        if storage.value is not trace.inputs[storage.origin]:
+            outputs.aliases.append((outputs.add(storage.value), storage.origin))
+            of_argument |= isinstance(trace.sources[storage.origin], Argument)
+    return of_argument
+
+
+def _gradient(
+    trace: Trace,
+    outputs: Outputs,
+    results: tuple[Result, ...],
+    result: Any,
+    arguments: dict[int, int],
+) -> Gradient | None:
+    """How gradients flow on from the results, if they do."""
+    flowing = {
+        made.output: leaf
+        for made, leaf in zip(results, tree.flatten(result)[0], strict=True)
+        if isinstance(made, Fresh) and made.requires_grad
+    }
+    if not flowing:
+        return None
+    return backward_graph(trace, list(flowing.items()), arguments, [index for _, index in outputs.aliases])
+
+
+def _results(
+    trace: Trace, outputs: Outputs, result: Any, arguments: dict[int, int]
+) -> tuple[tuple[Result, ...], TreeDef]:
+    leaves, result_tree = tree.flatten(result)
+    gradients = {id(value): tensor for tensor, value in trace.grads.values() if value is not None}
+    shared: dict[int, int] = {}
+    for leaf in {id(leaf): leaf for leaf in leaves}.values():
+        if isinstance(leaf, TensorBase) and is_traced(leaf):
+            shared[id(leaf._storage)] = shared.get(id(leaf._storage), 0) + 1
+    known: dict[int, Result] = {}
+    results: list[Result] = []
+    for leaf in leaves:
+        made = known.get(id(leaf))
+        if made is None:
+            made = known[id(leaf)] = _result(trace, outputs, leaf, arguments, gradients, shared)
+        results.append(made)
+    return tuple(results), result_tree
+
+
+def _result(
+    trace: Trace,
+    outputs: Outputs,
+    leaf: Any,
+    arguments: dict[int, int],
+    gradients: dict[int, Any],
+    shared: dict[int, int],
+) -> Result:
+    if not isinstance(leaf, TensorBase):
+        return Same(_plain(leaf, trace))
+    if not is_traced(leaf):
+        return SameArgument(arguments[id(leaf)]) if id(leaf) in arguments else Same(leaf)
+    if id(leaf) in gradients:
+        return GradientSlot(gradients[id(leaf)])
+    storage = leaf._storage
+    assert isinstance(storage, TracedStorage)
+    trace.value_of(leaf)
+    if storage.origin is not None:
+        return _view_of_input(trace, outputs, leaf, storage, arguments)
+    flows = needs_grad(leaf) and (leaf._node is None or not leaf._node.released)
+    return Fresh(outputs.add(trace.value_of(leaf)), flows)
+
+
+def _view_of_input(
+    trace: Trace, outputs: Outputs, leaf: TensorBase, storage: TracedStorage, arguments: dict[int, int]
+) -> Result:
+    """A result over memory from outside: a view of the tensor that stands for it."""
+    captured = next(c for c in trace.captured.values() if c.storage is storage)
+    source = trace.sources[storage.origin]  # type: ignore[index]
+    if isinstance(source, GradientOf):
+        return Fresh(outputs.add(trace.value_of(leaf)))
+    base = SameArgument(source.index) if isinstance(source, Argument) else Same(captured.tensor)
+    return ViewOf(base, leaf._layout, leaf._offset)
+
+
+def _plain(leaf: Any, trace: Trace) -> Any:
+    """A Python value that is part of the result: the same at every call. Raises TraceError (IG168) for a container
+    that may hold traced tensors unseen."""
+    if isinstance(leaf, (set, frozenset)) and any(isinstance(item, TensorBase) for item in leaf):
+        raise TraceError(
+            "IG168",
+            f"{trace.name} returns a {type(leaf).__name__} that holds tensors",
+            fix="a tuple, list or dict",
+        )
+    return leaf
+
