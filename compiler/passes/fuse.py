@@ -26,8 +26,8 @@ INDEXED = frozenset(("take", "gather"))
 class Group:
     """Values that become one kernel.
 
-    `before` and `after` are bit sets of groups that must run earlier and later; `apart` of those whose values are
-    read at other places than their own (shifted, transposed), which would be computed again for every reading.
+    Bit sets of groups: `reads` those whose values it reads, `before` all that must run earlier, `apart` those whose
+    values it reads at other places than their own (shifted, transposed), where each reading would compute them again.
     """
 
     number: int
@@ -35,8 +35,8 @@ class Group:
     domain: Shape
     reduced: tuple[int, ...] | None = None
     members: list[Value] = field(default_factory=list)
+    reads: int = 0
     before: int = 0
-    after: int = 0
     apart: int = 0
 
 
@@ -76,26 +76,22 @@ class Fusion:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.groups: dict[int, Group] = {}
+        self.count = 0
         self.of: dict[Value, Group] = {}
 
     # ---- groups and their order
 
     def new(self, style: Style, value: Value, domain: Shape, reduced: tuple[int, ...] | None = None) -> Group:
-        group = Group(len(self.groups), style, domain, reduced, [value])
+        group = Group(self.count, style, domain, reduced, [value])
+        self.count += 1
         self.groups[group.number] = group
         self.of[value] = group
         return group
 
     def depend(self, group: Group, on: Group) -> None:
-        """Record that `group` reads what `on` writes."""
-        bit, other = 1 << group.number, 1 << on.number
-        if group.before & other:
-            return
-        earlier, later = on.before | other, group.after | bit
-        for number in bits(later):
-            self.groups[number].before |= earlier
-        for number in bits(earlier):
-            self.groups[number].after |= later
+        """Record that `group`, which nothing reads yet, reads what `on` writes."""
+        group.reads |= 1 << on.number
+        group.before |= on.before | 1 << on.number
 
     def can_merge(self, a: Group, b: Group) -> bool:
         """No path from one to the other through a third group, and not too much in one kernel."""
@@ -103,26 +99,31 @@ class Fusion:
             return False
         if a.apart & (1 << b.number) or b.apart & (1 << a.number):
             return False
-        return not (a.after & b.before or b.after & a.before)
+        return not (self.passes_through(a, b) or self.passes_through(b, a))
+
+    def passes_through(self, first: Group, last: Group) -> bool:
+        """Whether something that `last` reads must itself run after `first`."""
+        bit = 1 << first.number
+        return bool(last.before & bit) and any(self.groups[n].before & bit for n in bits(last.reads & ~bit))
 
     def merge(self, into: Group, other: Group) -> Group:
         """Make one group of two; the caller has settled style, domain and reduced axes."""
         gone, stays = 1 << other.number, 1 << into.number
-        before, after = (into.before | other.before) & ~(gone | stays), (into.after | other.after) & ~(gone | stays)
-        for number in bits(before):
-            group = self.groups[number]
-            group.after = (group.after & ~gone) | after | stays
-        for number in bits(after):
-            group = self.groups[number]
-            group.before = (group.before & ~gone) | before | stays
-        for number in bits(after):
-            if self.groups[number].apart & gone:
-                self.groups[number].apart |= stays
-        into.before, into.after, into.apart = before, after, into.apart | other.apart
+        into.before = (into.before | other.before) & ~(gone | stays)
+        into.reads = (into.reads | other.reads) & ~(gone | stays)
+        into.apart |= other.apart
+        either = gone | stays
+        for group in self.groups.values():
+            if group.before & either:
+                group.before = (group.before | into.before | stays) & ~gone
+                if group.reads & gone:
+                    group.reads = (group.reads | stays) & ~gone
+                if group.apart & gone:
+                    group.apart |= stays
         into.members += other.members
         for value in other.members:
             self.of[value] = into
-        other.members = []
+        del self.groups[other.number]
         return into
 
     # ---- who reads whom
@@ -228,7 +229,7 @@ class Fusion:
         if "contract" in (a.style, b.style) and a.style != b.style:
             contract, loop = (a, b) if a.style == "contract" else (b, a)
             settled = self.fit(contract, loop.domain, loop.reduced)
-            return None if settled is None or contract.after & (1 << loop.number) == 0 else ("contract", *settled)
+            return None if settled is None or not loop.before & (1 << contract.number) else ("contract", *settled)
         if a.style != "loop" or b.style != "loop":
             return None
         settled = self.fit(a, b.domain, b.reduced)
@@ -303,8 +304,7 @@ class Assembly:
 
     def ordered(self) -> list[Group]:
         """Groups, each after those that it reads."""
-        groups = [g for g in self.fusion.groups.values() if g.members]
-        return sorted(groups, key=lambda g: (g.before.bit_count(), g.number))
+        return sorted(self.fusion.groups.values(), key=lambda g: (g.before.bit_count(), g.number))
 
     def materialised(self, value: Value) -> Value:
         """The value as memory: results of views get a kernel that copies them, except reshapes of memory."""
