@@ -252,9 +252,13 @@ class CompiledFunction:
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The graph of a call with these arguments; nothing is compiled or run."""
+        return self.recording(args, kwargs).graph
+
+    def recording(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recording:
+        """The trace of a call with these arguments."""
         leaves, _ = tree.flatten((args, kwargs))
         bump_epoch()
-        return record(self.fn, args, kwargs, leaves, self.leaf_names(args, kwargs), self.name).graph
+        return record(self.fn, args, kwargs, leaves, self.leaf_names(args, kwargs), self.name)
 
 
 def _leaf_key(leaf: Any) -> Any:
@@ -325,8 +329,8 @@ def jit(
     return decorate if fn is None else decorate(fn)
 
 
-def trace_specs(fn: Callable[..., Any], wanted: Sequence[str] | None = None) -> Graph:
-    """The graph of a function called on tensors of these specs, one per positional argument.
+def trace_specs(fn: Callable[..., Any], wanted: Sequence[str] | None = None) -> Recording:
+    """The trace of a function called on tensors of these specs, one per positional argument.
 
     A function compiled with specs needs none. Raises SpecError (IG730, IG732).
     """
@@ -337,7 +341,7 @@ def trace_specs(fn: Callable[..., Any], wanted: Sequence[str] | None = None) -> 
         )
     plain = getattr(fn, "__wrapped__", fn)
     state = CompiledFunction(plain, given, (), False)
-    return state.graph(*stand_ins(given))
+    return state.recording(tuple(stand_ins(given)), {})
 
 
 Defaults.on_change = dispatch.bump_epoch
