@@ -7,6 +7,7 @@ The stream coefficients were fitted with tests/benchmarks/matmul.py over all siz
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,7 +21,7 @@ UNIT_CYCLES = 20  # finding a unit's place
 TILE_CYCLES = 14  # a call of the tile: arguments, clearing accumulators
 UPDATE_CYCLES = 1.2  # an accumulator's way out through the epilogue, or to memory and back between blocks of k
 TURN_CYCLES = 10  # a row of the output that leaves a transposed tile
-VARIANT_COST = 0.015  # share of the time that one more tile variant may cost: it is code to compile
+VARIANT_COST = 0.025  # share of the time that one more tile variant may cost: it is code to compile
 RIGHT_STREAM = 0.045 / 40  # exposed cycles per byte of a right panel that comes from the second-level cache
 LEFT_STREAM = 0.0115  # exposed cycles per byte of left rows that come from further away
 PACK_BYTES = {"free": 12, "k": 16}  # packed per cycle, by how the neighbours lie
@@ -28,6 +29,7 @@ GATHER_BYTES = 3  # packed per cycle where no neighbours lie together
 DOT_ROWS = 32  # with more rows of a, packing b pays
 STREAM_BYTES = (32, 24, 9)  # per cycle, from the second level, the third, and memory
 LONG_RUN = 256  # bytes next to each other that a stream wants to come in at that rate
+WAYS = 16  # of the second-level cache
 FINALISTS = 8  # register tiles for which the ways to share the work are compared
 
 
@@ -152,12 +154,19 @@ class Model:
         left, right = self.left(transposed), self.right(transposed)
         static_columns = self.problem.static_m if transposed else self.problem.static_n
         in_place = static_columns and right.direct and (right.free_stride == 1 or columns == 1)
-        tall = ceil_div(rows, height) >= 12
-        spread_out = self.k * abs(right.k_stride) * self.width > 2 * self.target.l2 and tall
+        spread_out = ceil_div(rows, height) >= 12 and self.spread_out(right.k_stride, depth)
         strided = abs(left.k_stride) != 1 and self.k > 64
         grid = (ceil_div(rows, height), ceil_div(columns, width))
         pack_left, pack_right = not left.direct or strided, not in_place or spread_out
         return Tiling(height, width, depth, pack_left, pack_right, transposed, grid)
+
+    def spread_out(self, k_stride: int, depth: int) -> bool:
+        """Whether the rows of a panel are too far apart in memory to stay in the second-level cache.
+
+        Either there is too much between them, or their distance makes them share too few of the cache's sets.
+        """
+        pitch, size = max(1, abs(k_stride)) * self.width, self.target.l2
+        return self.k * pitch > 2 * size or depth > size // math.gcd(pitch, size // WAYS)
 
     def depth(self, transposed: bool, width: int) -> int:
         """Elements of k per block: the panel of the right operand takes an eighth of the second-level cache."""
