@@ -219,7 +219,7 @@ def conv_type(
     if any(isinstance(n, int) and n < 1 for n in (*stride, *dilation, *input_dilation)):
         raise ShapeError("IG131", f"conv of {x} and {w}: stride and dilation must be positive")
     axes = zip(x.shape[2:], input_dilation, w.shape[2:], stride, padding, dilation, strict=True)
-    spatial = (positions(spread(n, gap), k, s, low, high, d) for n, gap, k, s, (low, high), d in axes)
+    spatial = (positions(spread(n, gap), k, s, low, high, d, x, w) for n, gap, k, s, (low, high), d in axes)
     return TensorType(x.dtype, (x.shape[0], w.shape[0], *spatial))
 
 

@@ -40,7 +40,7 @@ def windows_type(
             "IG132", f"{name} of {x}: window {window}, stride {stride} and dilation {dilation} must be positive"
         )
     axes = zip(x.shape, window, stride, padding, dilation, strict=True)
-    return x.with_shape([positions(n, w, s, low, high, d) for n, w, s, (low, high), d in axes])
+    return x.with_shape([positions(n, w, s, low, high, d, x) for n, w, s, (low, high), d in axes])
 
 
 def check_reduction(name: str, reduction: str, known: Sequence[str]) -> None:

@@ -11,7 +11,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from ingot.compiler.ir import Size
+from ingot.compiler.ir import Size, TensorType
+from ingot.compiler.ops.table import listed
 from ingot.runtime.errors import ShapeError
 
 Array = np.ndarray[Any, Any]
@@ -28,12 +29,16 @@ def spread(count: Size, step: int) -> Size:
     return 0 if isinstance(count, int) and count == 0 else (count - 1) * step + 1
 
 
-def positions(extent: Size, window: Size, stride: int, low: Size, high: Size, dilation: int) -> Size:
+def positions(
+    extent: Size, window: Size, stride: int, low: Size, high: Size, dilation: int, *operands: TensorType
+) -> Size:
     """How many windows fit. Raises ShapeError (IG131) when not even one does; an empty axis has no window of one."""
     padded, reach = extent + low + high, spread(window, dilation)
     if isinstance(padded, int) and isinstance(reach, int) and padded < reach and (padded, reach) != (0, 1):
         raise ShapeError(
-            "IG131", f"a window that reaches over {reach} elements does not fit {extent} elements padded to {padded}"
+            "IG131",
+            f"windows over {listed(operands)}: one that reaches over {reach} elements does not fit {extent} elements "
+            f"padded to {padded}",
         )
     return (padded - reach) // stride + 1
 

@@ -236,7 +236,7 @@ def test_a_batch_of_convolutions_is_one(groups: int, mask: tuple[bool, bool]) ->
     [
         ((1, 2, 4), (3, 3, 2), {}, r"IG131.*f32\[1,2,4\] and f32\[3,3,2\].*channels"),
         ((1, 4, 4), (3, 2, 2), {"groups": 2}, "multiple of 2"),
-        ((1, 2, 4), (3, 2, 5), {}, "reaches over 5 elements does not fit 4"),
+        ((1, 2, 4), (3, 2, 5), {}, r"f32\[1,2,4\], f32\[3,2,5\]: one that reaches over 5 elements does not fit 4"),
         ((1, 2, 4), (3, 2, 2), {"stride": (0,)}, "positive"),
         ((1, 2, 4), (3, 2, 2), {"stride": (1, 1)}, "per axis"),
         ((2, 4), (3, 2), {}, "takes x"),
