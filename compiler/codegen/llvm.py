@@ -65,6 +65,12 @@ def overload(elt: str, lanes: int = 1) -> str:
     return (f"v{lanes}" if lanes > 1 else "") + ("p0" if elt == "ptr" else elt)
 
 
+def single_lane(mask: Reg) -> int | None:
+    """The lane that a constant mask has on, if it is one."""
+    lanes = mask.name.strip("<>").split(", ")
+    return lanes.index("i1 true") if mask.name[0] == "<" and lanes.count("i1 true") == 1 else None
+
+
 def round_to(elt: str, value: float) -> float:
     """`value` rounded to the element type (f32 through a C float)."""
     if elt != "f32" or math.isinf(value) or math.isnan(value):
@@ -474,6 +480,11 @@ class Function:
                 return []
 
             self.if_(mask, write)
+            return
+        lane = single_lane(mask)
+        if lane is not None:
+            # Also works around LLVM issue 179489: of a truncated vector it would write the neighbouring lanes too.
+            self.store(self.extract(value, lane), self.offset(pointer, lane, BITS[value.elt] // 8), align=align)
             return
         full = f"llvm.masked.store.{overload(value.elt, value.lanes)}.p0"
         self.module.declare(full, f"declare void @{full}({value.type}, ptr, i32, <{value.lanes} x i1>)")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.special.cumulative import emit_cumulative
 from ingot.compiler.codegen.special.frame import Frame
 from ingot.compiler.codegen.special.position import emit_position
 from ingot.compiler.codegen.special.random_bits import emit_mt19937, emit_philox
@@ -18,6 +19,10 @@ from ingot.runtime.errors import BuildError
 EMITTERS: dict[str, Callable[[Frame], Emitted]] = {
     "argmax": emit_position,
     "argmin": emit_position,
+    "cumsum": emit_cumulative,
+    "cumprod": emit_cumulative,
+    "cummax": emit_cumulative,
+    "cummin": emit_cumulative,
     "put": emit_put,
     "scatter": emit_scatter,
     "mt19937": emit_mt19937,
