@@ -1,5 +1,5 @@
-"""The native call path: encodes specialisations as the tables that dispatch.ll reads, and checks, before its first use
-in a process, that objects lie in memory as it believes."""
+"""The native call path: encodes specialisations as the tables that execute.ll and dispatch.ll read, and finds out where
+objects keep what these read."""
 
 import ctypes
 import struct

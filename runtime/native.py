@@ -6,7 +6,6 @@ handed to the loader. A process that finds the object in the cache never loads L
 
 import ctypes
 import os
-import re
 import signal
 import sys
 import threading
@@ -18,7 +17,7 @@ from ingot.runtime.errors import BuildError
 from ingot.runtime.log import log
 
 _HERE = Path(__file__).parent
-_PARTS = ("allocator", "tensors", "guards", "dispatch", "threads")
+_PARTS = ("allocator", "tensors", "guards", "execute", "dispatch", "threads")
 # The spin-wait hint of each architecture.
 _RELAX = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
@@ -33,8 +32,7 @@ class NativeRuntime:
     until the interpreter's last moment."""
 
     def __init__(self, object_code: bytes, text: str) -> None:
-        exports = re.findall(r"^(?:define (?!internal)[^@\n]*)?@(\w+)(?:\(| = global )", text, re.M)
-        self.loaded = objects.load(object_code, _outside_symbols(text), exports)
+        self.loaded = objects.load(object_code, _outside_symbols(text), _exports(text))
         keep(self.loaded, self.loaded.memory)
         self.address = self.loaded.symbols
 
@@ -143,13 +141,20 @@ def compile_text(text: str) -> bytes:
     return code
 
 
+def _exports(text: str) -> list[str]:
+    """The names that the text defines for others."""
+    heads = [line for line in text.splitlines() if line.startswith(("define ", "@")) and " internal " not in line]
+    return [head.split("@", 1)[1].split("(")[0].split(" ")[0] for head in heads]
+
+
 def _outside_symbols(text: str) -> dict[str, int]:
     """Addresses of all functions that the text declares and does not define."""
     process = ctypes.CDLL(None)
     symbols = {}
-    for name in re.findall(r"^declare [^@]*@([\w.]+)\(", text, re.M):
-        if name.startswith("llvm."):
+    for line in text.splitlines():
+        if not line.startswith("declare ") or "@llvm." in line:
             continue
+        name = line.split("@", 1)[1].split("(")[0]
         library: Any = ctypes.pythonapi if name.startswith("Py") else process
         try:
             symbols[name] = objects.address_of(getattr(library, name))
