@@ -22,7 +22,7 @@ TILE_CYCLES = 14  # a call of the tile: arguments, clearing accumulators
 UPDATE_CYCLES = 1.2  # an accumulator's way out through the epilogue, or to memory and back between blocks of k
 TURN_CYCLES = 10  # a row of the output that leaves a transposed tile
 VARIANT_COST = 0.025  # share of the time that one more tile variant may cost: it is code to compile
-RIGHT_STREAM = 0.045 / 40  # exposed cycles per byte of a right panel that comes from the second-level cache
+RIGHT_STREAM = 0.125  # share of the time exposed when a right panel fills the second-level cache's bandwidth
 LEFT_STREAM = 0.0115  # exposed cycles per byte of left rows that come from further away
 PACK_BYTES = {"free": 12, "k": 16}  # packed per cycle, by how the neighbours lie
 GATHER_BYTES = 3  # packed per cycle where no neighbours lie together
@@ -163,10 +163,11 @@ class Model:
     def spread_out(self, k_stride: int, depth: int) -> bool:
         """Whether the rows of a panel are too far apart in memory to stay in the second-level cache.
 
-        Either there is too much between them, or their distance makes them share too few of the cache's sets.
+        Either there is too much between them, or their distance makes them share too few of the cache's sets (half of
+        which other data takes).
         """
         pitch, size = max(1, abs(k_stride)) * self.width, self.target.l2
-        return self.k * pitch > 2 * size or depth > size // math.gcd(pitch, size // WAYS)
+        return self.k * pitch > 2 * size or depth > size // math.gcd(pitch, size // WAYS) // 2
 
     def depth(self, transposed: bool, width: int) -> int:
         """Elements of k per block: the panel of the right operand takes an eighth of the second-level cache."""
@@ -252,7 +253,7 @@ class Model:
         blocks, sums = ceil_div(self.k, tiling.depth), height * vectors
         step = max(sums / target.fma_ports, (height + vectors * 1.5) / 2, target.fma_latency)
         if tiling.depth * tiling.columns * self.width > target.l1 * 0.7:
-            step += RIGHT_STREAM * vectors * self.lanes * self.width
+            step += step * RIGHT_STREAM * (vectors * self.lanes * self.width / step / STREAM_BYTES[0]) ** 3
         if self.rows(transposed) * tiling.depth * self.width > target.l2 * 0.4:
             step += LEFT_STREAM * height * self.width
         if tiling.rows == 1:
