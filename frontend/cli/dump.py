@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ingot.cli.traced import trace
+from ingot.cli.loading import load
 from ingot.compiler import pipeline
 from ingot.compiler.codegen import target
 from ingot.compiler.ir import Location
 from ingot.compiler.pipeline import Stage
+from ingot.jit import trace_specs
 from ingot.runtime.errors import UnknownNameError
 
 _GRAPH_COMMENT = re.compile(r"  # (?P<file>.+):(?P<line>\d+)(?P<rest>( in [\w.<>]+)?( at \S+)?)$")
@@ -50,9 +51,10 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     chosen = target.named(arguments.target)
     wanted = known_stage(arguments.stage) if arguments.diff is None else known_pass(arguments.diff)
-    traced = trace(arguments.function, arguments.spec)
+    name, function = load(arguments.function)
+    graph = trace_specs(function, arguments.spec or None).graph
     before = None
-    for stage in pipeline.stages(traced.graph, target=chosen, name=traced.name):
+    for stage in pipeline.stages(graph, target=chosen, name=name):
         if stage.name == wanted:
             print("\n".join(lines(stage) if arguments.diff is None else changes(before or stage, stage)))
             break

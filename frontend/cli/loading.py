@@ -7,16 +7,18 @@ import difflib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ingot.runtime import flags
 from ingot.runtime.errors import BuildError, IngotError, UnknownNameError
 from ingot.source_lines import describe
 
 
-def load(reference: str) -> tuple[str, object]:
+def load(reference: str) -> tuple[str, Callable[..., Any]]:
     """The function's name and the function. The file's own output goes to standard error.
 
     Raises UnknownNameError (IG701, IG702) where there is no such file or function, BuildError (IG701) where the file
@@ -30,7 +32,7 @@ def load(reference: str) -> tuple[str, object]:
         raise UnknownNameError(
             "IG702", f"{reference} names no function", detail=offered(module), fix=f"{path}:FUNCTION"
         )
-    found: object = module
+    found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
             raise UnknownNameError("IG702", f"{path} has no function {name!r}", detail=offered(module, name))

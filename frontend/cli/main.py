@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ingot.cli import cache, doctor, listings
+from ingot.cli import build, cache, doctor, dump, listings
 from ingot.runtime import flags
 from ingot.runtime.errors import IngotError
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all commands; each sets `run`, a function from its arguments to an exit status."""
     top = Parser(prog="ingot", description="Look into compiled functions, and build C libraries.", epilog=_EPILOG)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (doctor, cache, listings):
+    for command in (dump, build, doctor, cache, listings):
         command.add(commands)
     return top
 

@@ -40,10 +40,10 @@ def script(tmp_path: Path) -> Path:
 
 def test_found(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name, function = load(f"{script}:predict")
-    assert name == "predict" and callable(function) and function(1) == 2
+    assert name == "predict" and function(1) == 2
     assert capsys.readouterr() == ("", "hello\n")
     name, method = load(f"{script}:model.forward")
-    assert name == "model_forward" and callable(method) and method(3) == 3
+    assert name == "model_forward" and method(3) == 3
     assert load(f"{script}:predict")[1] is function
 
 
