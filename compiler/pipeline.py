@@ -25,10 +25,12 @@ from ingot.compiler.lower import lower
 from ingot.compiler.passes.decompose import decompose
 from ingot.compiler.passes.fold import fold
 from ingot.compiler.passes.fuse import fuse
+from ingot.compiler.passes.merge_scans import merge_scans
 from ingot.compiler.passes.one_hot import one_hot
 from ingot.compiler.passes.plan import Plan, Planner, print_plan
 from ingot.compiler.passes.simplify import simplify
 from ingot.compiler.passes.split_reductions import split_reductions
+from ingot.compiler.passes.trim_regions import trim_regions
 from ingot.compiler.passes.turn_contractions import turn_contractions
 from ingot.compiler.schedule import cost, schedule_loops
 from ingot.compiler.text_print import print_graph
@@ -40,6 +42,8 @@ from ingot.runtime.program import Program, Slot
 Pass = Callable[[Graph], Graph]
 
 PASSES: tuple[tuple[str, Pass], ...] = (
+    ("merge_scans", merge_scans),
+    ("trim_regions", trim_regions),
     ("decompose", decompose),
     ("fold", fold),
     ("one_hot", one_hot),
