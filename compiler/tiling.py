@@ -30,6 +30,9 @@ DOT_ROWS = 32  # with more rows of a, packing b pays
 STREAM_BYTES = (32, 24, 9)  # per cycle, from the second level, the third, and memory
 LONG_RUN = 256  # bytes next to each other that a stream wants to come in at that rate
 WAYS = 16  # of the second-level cache
+L1_WAY = 4096  # rows this many bytes apart share one set of the first-level cache,
+SET_LINES = 8  # which holds about so many of them beside other data;
+CONFLICT = 0.05  # more cost this share of the time
 FINALISTS = 8  # register tiles for which the ways to share the work are compared
 
 
@@ -256,6 +259,9 @@ class Model:
             step += step * RIGHT_STREAM * (vectors * self.lanes * self.width / step / STREAM_BYTES[0]) ** 3
         if self.rows(transposed) * tiling.depth * self.width > target.l2 * 0.4:
             step += LEFT_STREAM * height * self.width
+        left = self.left(transposed)
+        if height > SET_LINES and not tiling.pack_a and left.free_stride * self.width % L1_WAY == 0:
+            step *= 1 + CONFLICT
         if tiling.rows == 1:
             step += 0.5
         leave = TILE_CYCLES + sums * UPDATE_CYCLES
