@@ -6,3 +6,4 @@ if __name__ != "ingot":
 from ingot.tensor import Tensor as Tensor
 from ingot.creation import *
 from ingot.jit import jit as jit
+from ingot import aot as aot

@@ -85,6 +85,8 @@ CODES: dict[str, str] = {
     "IG705": "A name cannot be used in C: it is no identifier, or two functions of a library would share it.",
     "IG707": "A shared library is linked by the target's C compiler, which is missing or failed. Objects, archives and "
     "headers need no compiler.",
+    "IG710": "A function cannot be built as a C function because of the memory it reads or returns: its results must be "
+    "tensors of its own (return a copy, x.clone()), and it must not read `.grad` from before the call.",
     "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
     "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
     "IG901": "A graph is not well formed. This is a fault of whatever built it: the error names the value.",
