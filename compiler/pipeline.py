@@ -151,7 +151,7 @@ def build(graph: Graph, fused: Graph, target: Target, name: str) -> tuple[Build,
     scratch = emit_entry(state.module, name, plan, state.emit, state.dims, threads)
     for value, number in state.constants.items():
         state.module.constant(f"constant{number}", f"{spell_bytes(value.attrs['data'])}, align 64")
-    return state, plan, scratch * threads
+    return state, plan, scratch
 
 
 @dataclass(frozen=True)

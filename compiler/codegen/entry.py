@@ -82,12 +82,13 @@ class EntryEmitter:
                 return Reg(f"@constant{place.at}", "ptr")
 
     def scan_kernels(self, plan: Plan) -> None:
-        """The largest frame and scratch that any kernel needs."""
+        """The largest frame and scratch (of all threads together) that any kernel needs."""
         for step in plan.steps:
             match step:
                 case Launch(kernel, buffers):
                     self.frame = max(self.frame, len(buffers) + 2)
-                    self.scratch = max(self.scratch, self.kernels(kernel).scratch)
+                    emitted = self.kernels(kernel)
+                    self.scratch = max(self.scratch, emitted.scratch * (1 if runs_alone(emitted) else self.threads))
                 case Branch(then=a, otherwise=b) | While(condition=a, body=b):
                     self.scan_kernels(a)
                     self.scan_kernels(b)
@@ -137,7 +138,7 @@ class EntryEmitter:
             )
             return []
 
-        if kernel.cost < SERIAL_BELOW or (isinstance(kernel.units, int) and kernel.units <= kernel.grain):
+        if runs_alone(kernel):
             alone()
         else:
             f.if_(self.may_share, shared, alone)
@@ -213,10 +214,15 @@ class EntryEmitter:
         f.loop(0, length, 1, body)
 
 
+def runs_alone(kernel: Emitted) -> bool:
+    """Whether sharing the kernel between threads cannot pay."""
+    return kernel.cost < SERIAL_BELOW or (isinstance(kernel.units, int) and kernel.units <= kernel.grain)
+
+
 def emit_entry(
     module: Module, name: str, plan: Plan, kernels: Callable[[Kernel], Emitted], dims: Sequence[str], threads: int
 ) -> int:
-    """Add the entry function; gives the bytes of scratch that one thread needs."""
+    """Add the entry function; gives the bytes of scratch that all threads together need."""
     entry = EntryEmitter(module, name, plan, kernels, dims, threads)
     entry.emit()
     return entry.scratch

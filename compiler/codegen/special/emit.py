@@ -8,6 +8,7 @@ from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function, Module, Reg
 from ingot.compiler.codegen.special.cumulative import emit_cumulative
 from ingot.compiler.codegen.special.frame import Frame
+from ingot.compiler.codegen.special.order import emit_sort, emit_topk
 from ingot.compiler.codegen.special.position import emit_position
 from ingot.compiler.codegen.special.random_bits import emit_mt19937, emit_philox
 from ingot.compiler.codegen.special.write import emit_put, emit_scatter
@@ -23,6 +24,8 @@ EMITTERS: dict[str, Callable[[Frame], Emitted]] = {
     "cumprod": emit_cumulative,
     "cummax": emit_cumulative,
     "cummin": emit_cumulative,
+    "sort": emit_sort,
+    "topk": emit_topk,
     "put": emit_put,
     "scatter": emit_scatter,
     "mt19937": emit_mt19937,
