@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, overload
 
 from ingot import guards, specs, tree
 from ingot.compiler.ir import Graph
@@ -297,13 +297,50 @@ def _c_name(name: str) -> str:
     return text if text and not text[0].isdigit() else f"f{text}"
 
 
+class Jitted(Protocol):
+    """What `jit` makes of a function: it is called as the function is, and tells what was compiled for it."""
+
+    __name__: str
+    __wrapped__: Callable[..., Any]
+    specs: tuple[Spec, ...] | None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the compiled code for these arguments; the first call with arguments of a kind compiles it."""
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and times; see CompiledFunction.stats."""
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph of a call with these arguments; nothing is compiled or run."""
+
+
+@overload
+def jit(
+    fn: Callable[..., Any],
+    *,
+    specs: Sequence[str] | None = None,
+    static_argnames: Sequence[str] = (),
+    backend: str = "native",
+) -> Jitted: ...
+
+
+@overload
+def jit(
+    fn: None = None,
+    *,
+    specs: Sequence[str] | None = None,
+    static_argnames: Sequence[str] = (),
+    backend: str = "native",
+) -> Callable[[Callable[..., Any]], Jitted]: ...
+
+
 def jit(
     fn: Callable[..., Any] | None = None,
     *,
     specs: Sequence[str] | None = None,
     static_argnames: Sequence[str] = (),
     backend: str = "native",
-) -> Any:
+) -> Jitted | Callable[[Callable[..., Any]], Jitted]:
     """Compile a function: it is traced at its first call, and the native code runs from then on.
 
     `specs`: dtypes and shapes of the tensor arguments, such as "f32[b,64]"; calls must match, and the command line
@@ -316,7 +353,7 @@ def jit(
     if backend not in ("native", "interpret"):
         raise SpecError("IG217", f"backend is 'native' or 'interpret', not {backend!r}", where=user_line())
 
-    def decorate(function: Callable[..., Any]) -> Any:
+    def decorate(function: Callable[..., Any]) -> Jitted:
         state = CompiledFunction(function, wanted, tuple(static_argnames), backend == "interpret")
         public: Any = state.public
         public.__wrapped__ = function
@@ -324,7 +361,8 @@ def jit(
         public.__module__ = getattr(function, "__module__", __name__)
         public.__qualname__ = getattr(function, "__qualname__", state.name)
         public.stats, public.graph, public.specs, public.state = state.stats, state.graph, wanted, state
-        return public
+        made: Jitted = public
+        return made
 
     return decorate if fn is None else decorate(fn)
 

@@ -109,7 +109,7 @@ def test_an_argument_changed_in_place(tmp_path: Path) -> None:
 
 
 def test_names_of_results_and_tensors(tmp_path: Path) -> None:
-    weights = {"first": ingot.ones(3), "second": [ingot.ones(3)]}
+    weights: dict[str, Any] = {"first": ingot.ones(3), "second": [ingot.ones(3)]}
 
     @ingot.jit(specs=["f32[3]"])
     def several(x: Any) -> Any:
