@@ -34,7 +34,7 @@ loss_function = nn.CrossEntropyLoss()
 def step(x: ingot.Tensor, y: ingot.Tensor) -> ingot.Tensor:
     """One step of training; the loss before it."""
     optimiser.zero_grad()
-    loss = loss_function(model(x), y)
+    loss: ingot.Tensor = loss_function(model(x), y)
     loss.backward()
     optimiser.step()
     return loss
@@ -46,7 +46,8 @@ train_step = ingot.jit(step)
 @ingot.jit(specs=["f32[b,64]"])
 def predict(x: ingot.Tensor) -> ingot.Tensor:
     """The most likely digit of each row."""
-    return model(x).argmax(1)
+    digit: ingot.Tensor = model(x).argmax(1)
+    return digit
 
 
 def digits() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
