@@ -140,6 +140,16 @@ class Expressions:
             return self.f.cast("zext", value, "i8")
         return self.scalar.narrow(value, memory_elt(dtype)) if dtype.short in ("f16", "bf16") else value
 
+    def evaluate(self, store: Store) -> None:
+        """Compute what a later `store` writes. Statements side by side read before any of them writes."""
+        self.value(store.expr)
+        if store.when is not None:
+            self.value(store.when)
+
+    def store_all(self, stores: Sequence[Store]) -> None:
+        for store in stores:
+            self.store(store)
+
     def store(self, store: Store) -> None:
         """Write an element, or the lanes that are on."""
         f, dtype = self.f, self.buffers[store.buffer].dtype

@@ -90,12 +90,17 @@ class LoopEmitter:
         self, body: Sequence[Stmt], at: Expressions, carried: list[Reg], slots: Sequence[Accumulator] = ()
     ) -> list[Reg]:
         """Statements at one level; gives the accumulators `slots`, started at `carried`, as they leave it."""
+        waiting: list[Store] = []
         for stmt in body:
+            if isinstance(stmt, For | Reduce):
+                at.store_all(waiting)
+                waiting = []
             match stmt:
                 case Let(name, expr):
                     at.names[name] = at.value(expr)
                 case Store():
-                    at.store(stmt)
+                    at.evaluate(stmt)
+                    waiting.append(stmt)
                 case Accumulate(name, expr):
                     position = next(i for i, slot in enumerate(slots) if slot.name == name)
                     carried = [*carried]
@@ -106,6 +111,7 @@ class LoopEmitter:
                     carried = self.loop(stmt, at, carried, slots)
                 case _:
                     raise AssertionError(f"{type(stmt).__name__} in a loop kernel")
+        at.store_all(waiting)
         return carried
 
     def combine(self, slot: Accumulator, total: Reg, at: Expressions, value: Reg) -> Reg:

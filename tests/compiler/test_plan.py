@@ -102,3 +102,11 @@ def test_large_constants_become_data() -> None:
     from ingot.compiler.ops.source import constant
 
     check(Graph((x,), (apply("add", x, constant(table)), constant(table))), np.ones(100, np.float32))
+
+
+def test_one_result_replaces_an_operand_that_another_result_of_the_kernel_reads_too() -> None:
+    a, b = tensor("a", 5), tensor("b", 5)
+    turned = apply("cumsum", a, axis=0, reverse=False)
+    shared = apply("mul", a, b)
+    graph = Graph((a, b), (apply("cumsum", apply("exp", shared), axis=0), apply("add", turned, shared)))
+    check(graph, np.arange(5, dtype=np.float32), np.ones(5, np.float32))

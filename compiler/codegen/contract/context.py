@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ingot.compiler.codegen.contract.integers import Int, Integers
+from ingot.compiler.codegen.contract.pairs import paired
 from ingot.compiler.codegen.contract.plan import Operand, Plan, count, guess
 from ingot.compiler.codegen.expressions import Expressions, register_elt
 from ingot.compiler.codegen.llvm import BITS, Function, Module, Reg
@@ -87,6 +88,21 @@ class Context:
         return min(depth, inner) if isinstance(inner, int) else depth
 
     @cached_property
+    def step(self) -> int:
+        """Elements of k in one row of a packed operand, and in one turn of the tile's loop."""
+        return 2 if paired(self.contract, self.plan, self.target) else 1
+
+    @cached_property
+    def steps(self) -> int:
+        """Turns of the tile's loop in the longest block."""
+        return -(-self.block // self.step)
+
+    @cached_property
+    def operand_elt(self) -> str:
+        """What the tile loads: pairs travel as integers."""
+        return "i32" if self.step == 2 else self.elt
+
+    @cached_property
     def whole(self) -> int | None:
         """The length of k where one block holds all of it."""
         return self.plan.k if isinstance(self.plan.k, int) and self.plan.k <= self.block else None
@@ -114,11 +130,11 @@ class Context:
 
     @cached_property
     def left_pitch(self) -> int:
-        """Elements from one row of a packed left operand to the next, 0 where the rows of a tile are interleaved.
+        """Accumulators' widths from one row of a packed left operand to the next, 0 where the rows of a tile are interleaved.
 
         A vector of slack per row lets the copy end on a whole vector, and keeps rows apart in the cache's sets.
         """
-        return -(-self.block // 16) * 16 + 16 if self.left.along == "k" else 0
+        return -(-self.steps // 16) * 16 + 16 if self.left.along == "k" else 0
 
     @cached_property
     def heights(self) -> tuple[int, int]:
@@ -133,7 +149,7 @@ class Context:
     @cached_property
     def left_tile(self) -> int:
         """Bytes from one packed tile of the left operand to the next: a vector of slack, an odd number of lines."""
-        size = self.heights[0] * (self.left_pitch or self.block) * self.width + self.lanes * self.width
+        size = self.heights[0] * (self.left_pitch or self.steps) * self.width + self.lanes * self.width
         return (-(-size // 64) | 1) * 64
 
     @cached_property
@@ -212,9 +228,10 @@ class Context:
                 case Let(name, expr):
                     at.names[name] = at.value(expr)
                 case Store():
-                    at.store(stmt)
+                    at.evaluate(stmt)
                 case _:
                     raise AssertionError(f"{type(stmt).__name__} in the epilogue of a contraction")
+        at.store_all([s for s in self.contract.epilogue if isinstance(s, Store)])
 
 
 def operations(contract: Contract) -> int:
