@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Sequence
 
-from ingot.runtime import objects, pool, threads
+from ingot.runtime import objects, pool, symbols, threads
 from ingot.runtime.errors import BuildError
 from ingot.runtime.program import Program
 
@@ -25,7 +25,7 @@ class Executable:
     __slots__ = ("__weakref__", "address", "entry", "keeper", "program", "releases_gil")
 
     def __init__(self, program: Program) -> None:
-        loaded = objects.load(program.object_code, exports=(program.entry,))
+        loaded = objects.load(program.object_code, symbols.addresses(), exports=(program.entry,))
         if program.entry not in loaded.symbols:
             raise BuildError("IG502", f"the object code of {program.name!r} defines no symbol {program.entry!r}")
         self._set(program, loaded.symbols[program.entry], loaded)

@@ -8,6 +8,7 @@ from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function, Module, Reg
 from ingot.compiler.codegen.special.cumulative import emit_cumulative
 from ingot.compiler.codegen.special.frame import Frame
+from ingot.compiler.codegen.special.native import emit_native_call
 from ingot.compiler.codegen.special.order import emit_sort, emit_topk
 from ingot.compiler.codegen.special.position import emit_position
 from ingot.compiler.codegen.special.random_bits import emit_mt19937, emit_philox
@@ -30,6 +31,7 @@ EMITTERS: dict[str, Callable[[Frame], Emitted]] = {
     "scatter": emit_scatter,
     "mt19937": emit_mt19937,
     "philox": emit_philox,
+    "native_call": emit_native_call,
 }
 
 
