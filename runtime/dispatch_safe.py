@@ -266,8 +266,6 @@ class SafeSpecialisation:
         source.add(f"{storage}.ptr = {address}")
         source.add(f"{storage}.nbytes = {layout.nbytes}")
         source.add(f"{storage}.owner = {owner}")
-        # Only the storage may keep the block: it must return to the pool with it.
-        source.add(f"del {owner}")
         fresh = source.name(kinds.types[0])
         source.add(f"{tensor} = new({fresh})")
         source.add(f"{tensor}.{kinds.layout_slot} = {source.name(layout)}")

@@ -72,7 +72,7 @@ def _quota_v1(group: Path) -> float | None:
 _lock = threading.Lock()
 _count: int | None = None
 # The address in force, once somebody asked; a list, so that generated code can read it in place.
-published: list[int] = []
+published: list[int | None] = []
 # One ingot_context per thread count, never freed: a running program may hold any of them.
 _contexts: dict[int, "ctypes.Array[ctypes.c_int64]"] = {}
 
@@ -100,7 +100,7 @@ def context() -> int:
     """Address of the ingot_context to pass to an entry; 0 means serial."""
     if not published:
         publish()
-    return published[0]
+    return published[0] or 0
 
 
 def publish() -> int:
@@ -110,7 +110,8 @@ def publish() -> int:
     address = 0 if runtime is None or get_num_threads() == 1 else _context(runtime, get_num_threads())
     if runtime is not None:
         runtime.set_word("entry_context", address)
-    published[:] = [address]
+    # None converts to a null pointer faster than 0 does.
+    published[:] = [address or None]
     return address
 
 
