@@ -258,6 +258,25 @@ def test_dtypes(inputs: DType, dtype: DType, target: Target) -> None:
         run(case, target, rng, 1e-12 if dtype is dtypes.float64 else 1e-4)
 
 
+@pytest.mark.parametrize("layout", ["NN", "NT", "TN"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_bfloat16_blocks(layout: str, transposed: bool) -> None:
+    """Several blocks of an odd k: the last pair of the last block is half empty."""
+    rng = np.random.default_rng(8)
+    m, n, k = 23, 45, 131
+    right = "kn" if layout[1] == "N" else "rows"
+    case = matmul(
+        rng, (), one("m", m), one("n", n), one("k", k), styles=("rows", right, "rows"), inputs=dtypes.bfloat16
+    )
+    (contract,) = case.kernel.body
+    assert isinstance(contract, Contract)
+    if layout[0] == "T":
+        contract = replace(contract, a=Load(0, Index((("m", 1), ("k", m))), dtypes.bfloat16))
+    tiling = Tiling(5, host().lanes(32), 64, True, True, transposed, (2, 2))
+    case.kernel = replace(case.kernel, body=(replace(contract, tiling=tiling),))
+    run(case, host(), rng, 1e-4)
+
+
 def test_batches_of_small_products() -> None:
     rng = np.random.default_rng(1)
     for target in TARGETS:
@@ -337,7 +356,7 @@ class Convolution:
         return (extent + 2 * self.padding - self.dilation * (kernel - 1) - 1) // self.stride + 1
 
 
-def conv_kernel(c: Convolution) -> tuple[Kernel, list[int]]:
+def conv_kernel(c: Convolution, dtype: DType = dtypes.float32) -> tuple[Kernel, list[int]]:
     f32 = dtypes.float32
     oh, ow = c.out(c.height, c.kernel[0]), c.out(c.width, c.kernel[1])
     cin, cout = c.channels // c.groups, c.outputs // c.groups
@@ -356,10 +375,10 @@ def conv_kernel(c: Convolution) -> tuple[Kernel, list[int]]:
         when = tests[0]
         for test in tests[1:]:
             when = op("and_", when, test)
-    x = Load(0, Index(tuple(terms), offset), f32, when)
+    x = Load(0, Index(tuple(terms), offset), dtype, when)
     taps = c.kernel[0] * c.kernel[1]
     weight: Axes = (("o", cin * taps), ("c", taps), ("kh", c.kernel[1]), ("kw", 1), ("g", cout * cin * taps))
-    w = Load(1, Index(weight), f32)
+    w = Load(1, Index(weight), dtype)
     if c.last:
         places: Axes = (("n", oh * ow * c.outputs), ("oh", ow * c.outputs), ("ow", c.outputs), ("o", 1), ("g", cout))
     else:
@@ -369,7 +388,7 @@ def conv_kernel(c: Convolution) -> tuple[Kernel, list[int]]:
     m = (("n", c.images), ("oh", oh), ("ow", ow))
     k = (("c", cin), ("kh", c.kernel[0]), ("kw", c.kernel[1]))
     contract = Contract("sum", one("g", c.groups), m, one("o", cout), k, x, w, f32, (store,))
-    four = buffers((f32, "read"), (f32, "read"), (f32, "write"), (f32, "read"))
+    four = buffers((dtype, "read"), (dtype, "read"), (f32, "write"), (f32, "read"))
     kernel = Kernel("conv", four, (contract,))
     sizes = [c.images * c.channels * c.height * c.width, c.outputs * cin * taps]
     return kernel, [*sizes, c.images * c.outputs * oh * ow, c.outputs]
@@ -397,6 +416,15 @@ def test_convolutions(number: int, last: bool) -> None:
     kernel, sizes = conv_kernel(replace(CONVOLUTIONS[number], last=last))
     target = TARGETS[number % len(TARGETS)]
     check(kernel, target, [random_array(rng, size, dtypes.float32) for size in sizes], rng, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("channels", [3, 10])
+def test_bfloat16_convolutions(channels: int, last: bool) -> None:
+    rng = np.random.default_rng(channels)
+    kernel, sizes = conv_kernel(Convolution(channels=channels, outputs=9, last=last), dtypes.bfloat16)
+    arrays = [random_array(rng, size, buffer.dtype) for size, buffer in zip(sizes, kernel.buffers, strict=True)]
+    check(kernel, host(), arrays, rng, tolerance=1e-4)
 
 
 # ---- the cost model

@@ -130,7 +130,7 @@ class Context:
 
     @cached_property
     def left_pitch(self) -> int:
-        """Accumulators' widths from one row of a packed left operand to the next, 0 where the rows of a tile are interleaved.
+        """Elements from one row of a packed left operand to the next, 0 where the rows of a tile are interleaved.
 
         A vector of slack per row lets the copy end on a whole vector, and keeps rows apart in the cache's sets.
         """

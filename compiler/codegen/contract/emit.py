@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from ingot.compiler.codegen.contract.context import Context, SizesOf
 from ingot.compiler.codegen.contract.integers import Int
 from ingot.compiler.codegen.contract.pack import Packer
+from ingot.compiler.codegen.contract.pairs import paired
 from ingot.compiler.codegen.contract.plan import count, guess, make_plan
 from ingot.compiler.codegen.contract.tile import Tile, TileEmitter
 from ingot.compiler.codegen.emitted import Emitted
@@ -43,9 +44,10 @@ class Band:
     some: bool = False
 
 
-def problem_of(contract: Contract) -> Problem:
-    """What the cost model needs to know of a contraction."""
+def problem_of(contract: Contract, target: Target) -> Problem:
+    """What the cost model needs to know of a contraction. Pairs count as one element of k."""
     plan = make_plan(contract)
+    step = 2 if paired(contract, plan, target) else 1
     m, n = count(plan.m), count(plan.n)
 
     def access(side: str) -> Access:
@@ -56,7 +58,7 @@ def problem_of(contract: Contract) -> Problem:
         outer=guess(count(plan.outer)),
         m=guess(m),
         n=guess(n),
-        k=guess(plan.k),
+        k=-(-guess(plan.k) // step),
         bits=BITS[register_elt(contract.dtype)],
         a=access("a"),
         b=access("b"),
@@ -68,7 +70,9 @@ def problem_of(contract: Contract) -> Problem:
 
 def tile_contract(contract: Contract, target: Target) -> Contract:
     """The contraction with the tiling that the cost model prefers."""
-    return replace(contract, tiling=choose(problem_of(contract), target))
+    tiling = choose(problem_of(contract, target), target)
+    step = 2 if paired(contract, make_plan(contract), target) else 1
+    return replace(contract, tiling=replace(tiling, depth=tiling.depth * step))
 
 
 def emit_contract(module: Module, target: Target, kernel: Kernel, sizes: SizesOf) -> Emitted:
@@ -81,7 +85,8 @@ def emit_contract(module: Module, target: Target, kernel: Kernel, sizes: SizesOf
     context = Context(module, target, kernel, contract, make_plan(contract), contract.tiling, sizes)
     driver = Driver(context)
     driver.emit()
-    cost = estimate(problem_of(contract), target, contract.tiling) / CLOCK_GHZ
+    tiling = replace(contract.tiling, depth=-(-contract.tiling.depth // context.step))
+    cost = estimate(problem_of(contract, target), target, tiling) / CLOCK_GHZ
     units = driver.units()
     return Emitted(kernel.name, units, grain_of(guess(units), cost, target.cores), driver.scratch, cost)
 
@@ -107,7 +112,7 @@ class Driver:
         self.tiles_per_unit, self.panels_per_unit = tiling.grid
         width, lanes = context.width, context.lanes
         slack = 64 * width
-        self.right_bytes = padded((context.block * context.right_pitch + slack) * width) if context.pack_right else 0
+        self.right_bytes = padded((context.steps * context.right_pitch + slack) * width) if context.pack_right else 0
         self.left_bytes = self.tiles_per_unit * context.left_tile if context.pack_left else 0
         self.partial_tile = tiling.columns * (max(self.row_tile, lanes) if tiling.transposed else self.row_tile) * width
         kept = 1
@@ -221,7 +226,8 @@ class Driver:
         """`later`: sums of earlier blocks wait in memory. `last`: the epilogue follows."""
         ints = self.ints
         self.k_range, self.place = [ints.reg(x) for x in k_range], place
-        self.block_arguments = {"depth": ints.reg(length), "later": ints.reg(later), "last": ints.reg(last)}
+        depth = ints.blocks(length, self.context.step)
+        self.block_arguments = {"depth": ints.reg(depth), "later": ints.reg(later), "last": ints.reg(last)}
 
     # ---- tiles and panels
 

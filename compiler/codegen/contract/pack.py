@@ -12,6 +12,7 @@ from typing import Literal as OneOf
 
 from ingot.compiler.codegen.contract.context import Context
 from ingot.compiler.codegen.contract.integers import Int
+from ingot.compiler.codegen.contract.pairs import as_pairs, halves, join_pairs
 from ingot.compiler.codegen.contract.plan import count
 from ingot.compiler.codegen.contract.transpose import group_lanes, join, turn_groups
 from ingot.compiler.codegen.llvm import Function, Reg
@@ -26,6 +27,9 @@ PARAMETERS = (
     ("i64", "k"),
     ("i64", "k_end"),
 )
+
+
+Source = Callable[[dict[str, Reg], str | None, Reg | None], Reg]  # (free axes, axis of the vector, mask) -> values
 
 
 class Packer:
@@ -90,18 +94,34 @@ class Packer:
         place = context.expressions(self.f, self.pointers, self.outer | env, axis=axis, lanes=lanes, mask=mask)
         return self.f.splat(context.widened(self.f, place.value(self.operand.expr)), lanes)
 
-    def block(self, write: Callable[[dict[str, Reg], Reg], None], to: Reg) -> None:
-        """write(axes of k, where) for each k of the block."""
-        f, pitch = self.f, self.pitch * self.context.width
+    def block(self, write: Callable[[Source, Reg], None], to: Reg) -> None:
+        """write(what gives a packed row's values, where) for each row of the block."""
+        f, pitch, step = self.f, self.pitch * self.context.width, self.context.step
 
         def one(env: dict[str, Reg], k: Reg, to: Reg) -> list[Reg]:
-            write(self.k_env(env, k), to)
+            def source(free: dict[str, Reg], axis: str | None, mask: Reg | None) -> Reg:
+                return self.packed(env, k, free, axis, mask)
+
+            write(source, to)
             return [f.offset(to, pitch)]
 
         def outer(env: dict[str, Reg], to: Reg) -> Reg:
-            return f.loop(self.k, self.k_end, 1, lambda k, c: one(env, k, c[0]), [to])[0]
+            return f.loop(self.k, self.k_end, step, lambda k, c: one(env, k, c[0]), [to])[0]
 
         self.over_outer(outer, to)
+
+    def packed(self, outer: dict[str, Reg], k: Reg, free: dict[str, Reg], axis: str | None, mask: Reg | None) -> Reg:
+        """A vector along the free axes of the packed row that starts at k."""
+        f, lanes = self.f, self.context.lanes
+        first = self.value(self.k_env(outer, k) | free, axis, lanes, mask)
+        if self.context.step == 1:
+            return first
+        after = f.add(k, f.const("i64", 1))
+        if not self.ragged(2):
+            return join_pairs(f, first, self.value(self.k_env(outer, after) | free, axis, lanes, mask))
+        there = f.cmp("slt", after, self.k_end)  # where it is not, the last k is read again and counts as zero
+        second = self.value(self.k_env(outer, f.select(there, after, k)) | free, axis, lanes, mask)
+        return join_pairs(f, first, f.select(there, second, f.like(second, 0)))
 
     def over_tiles(self, body: Callable[[Int, Reg], None], to: Reg) -> None:
         """body(first free element, where to write) for each tile of the left operand."""
@@ -145,15 +165,15 @@ class Packer:
             rest = self.ints.sub(self.extent_now, j)
             masks.append(None if isinstance(rest, int) and rest >= lanes else context.first_lanes(f, rest))
 
-        def row(env: dict[str, Reg], first: Int, to: Reg) -> None:
+        def row(source: Source, first: Int, to: Reg) -> None:
             for j, mask in enumerate(masks):
                 free = self.ints.spread(self.axes, True, self.ints.add(first, j * lanes))
-                f.store(self.value(env | free, axis, lanes, mask), f.offset(to, j * lanes * context.width))
+                f.store(source(free, axis, mask), f.offset(to, j * lanes * context.width))
 
         if self.side == "right":
-            self.block(lambda env, to: row(env, self.first, to), self.to)
+            self.block(lambda source, to: row(source, self.first, to), self.to)
         else:  # tiles innermost: the rows of all of them are one run of memory
-            self.block(lambda env, to: self.over_tiles(lambda first, place: row(env, first, place), to), self.to)
+            self.block(lambda source, to: self.over_tiles(lambda i, place: row(source, i, place), to), self.to)
 
     def runs_of_k(self, first: Int, place: Reg) -> None:
         """Vectors along the free axes, each inside one run of the operand."""
@@ -167,8 +187,8 @@ class Packer:
                 # The right operand's rows have a vector of slack; the left operand's tiles lie side by side.
                 kept = mask if self.side == "left" else None
 
-                def write(env: dict[str, Reg], to: Reg) -> None:
-                    f.store(self.value(env | free, axis, lanes, mask), to, mask=kept)
+                def write(source: Source, to: Reg) -> None:
+                    f.store(source(free, axis, mask), to, mask=kept)
 
                 at = self.ints.add(distance, j)
                 self.block(write, f.offset(place, at, context.width))
@@ -182,6 +202,7 @@ class Packer:
         """Vectors along k, row by row. A last partial vector is written whole, into the row's slack."""
         f, context, lanes = self.f, self.context, self.context.lanes
         axis, pitch = context.plan.k_inner[-1][0], context.left_pitch * context.width
+        size = context.width // context.step
         count = f.sub(self.k_end, self.k)
         whole = f.and_(count, f.const("i64", -lanes)) if lanes > 1 else count
         full_end = f.add(self.k, whole)
@@ -191,13 +212,16 @@ class Packer:
                 def row(i: Reg, _: list[Reg]) -> list[Reg]:
                     free = axes(i)
 
+                    def store(k: Reg, mask: Reg | None, to: Reg) -> None:
+                        value = self.value(self.k_env(env, k) | free, axis, lanes, mask)
+                        f.store(halves(f, value) if context.step == 2 else value, to)
+
                     def vector(k: Reg, carried: list[Reg]) -> list[Reg]:
-                        f.store(self.value(self.k_env(env, k) | free, axis, lanes, None), carried[0])
-                        return [f.offset(carried[0], lanes * context.width)]
+                        store(k, None, carried[0])
+                        return [f.offset(carried[0], lanes * size)]
 
                     def last() -> list[Reg]:
-                        mask = context.first_lanes(f, f.sub(count, whole))
-                        f.store(self.value(self.k_env(env, full_end) | free, axis, lanes, mask), end)
+                        store(full_end, context.first_lanes(f, f.sub(count, whole)), end)
                         return []
 
                     end = f.loop(self.k, full_end, lanes, vector, [f.offset(to, i, pitch)])[0]
@@ -206,7 +230,7 @@ class Packer:
                     return []
 
                 f.loop(0, length, 1, row)
-                return f.offset(to, count, context.width)
+                return f.offset(to, count, size)
 
             self.over_outer(outer, f.offset(place, distance, pitch))
 
@@ -245,31 +269,39 @@ class Packer:
         """At most `lanes` columns, given by their axes, or where the operand is read in place by their distances."""
         f, context, lanes = self.f, self.context, self.context.lanes
         q, size = group_lanes(context.elt, lanes), context.width
+        near = q * context.step  # elements of k that one square takes
         axis = context.plan.k_inner[-1][0]
 
         def block(outer: dict[str, Reg], k: Reg, to: Reg, rows: int, mask: Reg | None) -> None:
             env = self.k_env(outer, k)
-            parts = [self.column(column, first, env, axis, q, mask) for column in columns]
-            parts += [f.const(context.elt, 0, q)] * (lanes - len(parts))
+            parts = [self.column(column, first, env, axis, near, mask) for column in columns]
+            if context.step == 2:
+                parts = [as_pairs(f, part) for part in parts]
+            parts += [f.const(context.operand_elt, 0, q)] * (lanes - len(parts))
             square = [join(f, parts[r::q]) for r in range(q)]
             for r, value in enumerate(turn_groups(f, square)[:rows]):
                 f.store(value, f.offset(to, r * self.pitch * size))
 
         def run(outer: dict[str, Reg], to: Reg) -> Reg:
             count = f.sub(self.k_end, self.k)
-            whole = f.and_(count, f.const("i64", -q)) if q > 1 else count
+            whole = f.and_(count, f.const("i64", -near)) if near > 1 else count
 
             def step(k: Reg, carried: list[Reg]) -> list[Reg]:
                 block(outer, k, carried[0], q, None)
                 return [f.offset(carried[0], q * self.pitch * size)]
 
             def one(k: Reg, carried: list[Reg]) -> list[Reg]:
-                block(outer, k, carried[0], 1, f.vector("i1", [i == 0 for i in range(q)]))
+                mask = f.vector("i1", [i < context.step for i in range(near)])
+                if context.step == 2:
+                    mask = f.and_(mask, f.cmp("slt", f.iota("i64", near), f.sub(self.k_end, k)))
+                block(outer, k, carried[0], 1, mask)
                 return [f.offset(carried[0], self.pitch * size)]
 
             middle = f.add(self.k, whole)
-            to = f.loop(self.k, middle, q, step, [to])[0]
-            return f.loop(middle, self.k_end, 1, one, [to])[0] if q > 1 and self.ragged(q) else to
+            to = f.loop(self.k, middle, near, step, [to])[0]
+            if near == 1 or not self.ragged(near):
+                return to
+            return f.loop(middle, self.k_end, context.step, one, [to])[0]
 
         self.over_outer(run, to)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ingot.compiler.codegen.contract.context import Context
 from ingot.compiler.codegen.contract.epilogue import emit_epilogue
 from ingot.compiler.codegen.contract.integers import Int
+from ingot.compiler.codegen.contract.pairs import multiply_pairs
 from ingot.compiler.codegen.contract.transpose import transpose
 from ingot.compiler.codegen.llvm import Function, Reg
 
@@ -59,7 +60,7 @@ class TileEmitter:
         f = context.function(self.name, self.parameters)
         at = {name: f.params[1 + i] for i, (_, name) in enumerate(self.parameters)}
         if not self.blocked:
-            sums = self.multiply(f, at, context.whole or 0)
+            sums = self.multiply(f, at, -(-(context.whole or 0) // context.step))
             self.finish(f, at, sums)
         else:
             sums = self.multiply(f, at, at["depth"])
@@ -94,12 +95,12 @@ class TileEmitter:
         def step(_: Reg, carried: list[Reg]) -> list[Reg]:
             left, right, sums = carried[0], carried[1], carried[2:]
             wide = [
-                f.load(f.offset(right, j * vector), context.elt, lanes, mask=mask, align=align)
+                f.load(f.offset(right, j * vector), context.operand_elt, lanes, mask=mask, align=align)
                 for j, mask in enumerate(masks)
             ]
             new: list[Reg] = []
             for i, offset in enumerate(offsets):
-                one = f.splat(f.load(f.offset(left, offset), context.elt), lanes)
+                one = f.splat(f.load(f.offset(left, offset), context.operand_elt), lanes)
                 new += [self.accumulate(f, one, w, sums[i * len(wide) + j]) for j, w in enumerate(wide)]
             return [f.offset(left, left_step), f.offset(right, right_step), *new]
 
@@ -125,6 +126,8 @@ class TileEmitter:
 
     def accumulate(self, f: Function, a: Reg, b: Reg, total: Reg) -> Reg:
         """total + a * b: one instruction where the target has it, never a library call."""
+        if self.context.step == 2:
+            return multiply_pairs(f, a, b, total)
         if total.is_float:
             return f.intrinsic("fmuladd", a, b, total)
         return f.add(total, f.mul(a, b))
