@@ -1,0 +1,80 @@
+"""Every row x dtype x sample: compiled code gives what `eval` gives."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from compiled import compiled
+from op_cases import Array, Case, cases, operands, results
+
+from ingot.compiler.interpret import interpret
+from ingot.compiler.ir import Graph, Op, TensorType, Value
+from ingot.compiler.ops import TABLE
+from ingot.compiler.ops.source import input as make_input
+from ingot.runtime import dtypes, symbols
+from ingot.runtime.dtypes import DType
+
+OPS = [op for op in TABLE.values() if op.name not in ("input", "get")]
+# The kinds whose results are elements of their operands, or bits; all results that are not floats are exact anyway.
+EXACT = ("view", "sort", "source", "random")
+# Sums of a few numbers, in an order of their own: about ten units in the last place.
+TOLERANCE = {"f16": 2e-3, "bf16": 1.6e-2, "f32": 3e-6, "f64": 1e-14}
+
+
+def graph_of(chosen: Sequence[Case]) -> tuple[Graph, list[Array], list[int]]:
+    """One graph for several cases, its operands, and which case each output belongs to."""
+    inputs: list[Value] = []
+    arrays: list[Array] = []
+    outputs: dict[Value, int] = {}
+    for number, case in enumerate(chosen):
+        own = operands(case)
+        values = [
+            make_input(type=TensorType(dtypes.from_numpy(a.dtype), a.shape), name=f"x{len(inputs) + i}")
+            for i, a in enumerate(own)
+        ]
+        inputs += values
+        arrays += own
+        for value in results(case.op(*values, **case.sample.attrs)):
+            outputs.setdefault(value, number)
+    return Graph(tuple(inputs), tuple(outputs), name=chosen[0].op.name), arrays, list(outputs.values())
+
+
+def check(op: Op, dtype: DType, chosen: Sequence[Case]) -> None:
+    graph, arrays, owners = graph_of(chosen)
+    want, got = interpret(graph, *arrays), compiled(graph, arrays)
+    for owner, expected, actual, value in zip(owners, want, got, graph.outputs, strict=True):
+        expected = np.asarray(expected)
+        assert actual.shape == expected.shape and actual.dtype == expected.dtype
+        near = 0.0 if op.kind in EXACT else TOLERANCE.get(value.dtype.short, 0.0)
+        wide = (a.astype(np.float64) if value.dtype.is_floating_point else a for a in (actual, expected))
+        np.testing.assert_allclose(*wide, rtol=near, atol=near, err_msg=f"{chosen[owner]} {chosen[owner].sample}")
+
+
+@pytest.fixture(autouse=True)
+def native_function() -> None:
+    """The function that the samples of native_call name."""
+
+    @ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_void_p))
+    def sorted_rows(buffers: Any) -> None:
+        x, rows, total = (
+            np.ctypeslib.as_array(ctypes.cast(buffers[i], ctypes.POINTER(ctypes.c_double)), shape)
+            for i, shape in enumerate(((2, 3), (2, 3), ()))
+        )
+        rows[...] = np.sort(x, axis=1)
+        total[...] = x.sum()
+
+    symbols.define("sorted_rows", sorted_rows)
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
+def test_compiled_rows(op: Op) -> None:
+    by_dtype: dict[DType, list[Case]] = {}
+    for case in cases():
+        if case.op is op:
+            by_dtype.setdefault(case.dtype, []).append(case)
+    for dtype, chosen in by_dtype.items():
+        check(op, dtype, chosen)
