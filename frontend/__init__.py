@@ -7,3 +7,20 @@ from ingot.tensor import Tensor as Tensor
 from ingot.creation import *
 from ingot.jit import jit as jit
 from ingot import aot as aot
+from ingot.rng import Generator as Generator
+from ingot.rng import bernoulli as bernoulli
+from ingot.rng import default_generator as default_generator
+from ingot.rng import get_rng_state as get_rng_state
+from ingot.rng import initial_seed as initial_seed
+from ingot.rng import manual_seed as manual_seed
+from ingot.rng import multinomial as multinomial
+from ingot.rng import normal as normal
+from ingot.rng import rand as rand
+from ingot.rng import rand_like as rand_like
+from ingot.rng import randint as randint
+from ingot.rng import randint_like as randint_like
+from ingot.rng import randn as randn
+from ingot.rng import randn_like as randn_like
+from ingot.rng import randperm as randperm
+from ingot.rng import seed as seed
+from ingot.rng import set_rng_state as set_rng_state

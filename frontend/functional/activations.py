@@ -1,0 +1,180 @@
+"""Activation functions, as PyTorch computes them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ingot.compiler.ops import elementwise, transcendental
+from ingot.functional.arithmetic import add, div, mul, sub, where
+from ingot.functional.reductions import amax, sum
+from ingot.functional.unary import clamp, exp, expm1, floating, log, log1p, neg, sigmoid, tanh
+from ingot.functional.unary import abs as absolute
+from ingot.gate import apply
+from ingot.mutation import in_place
+from ingot.promote import cast_to, splat
+from ingot.runtime.dtypes import DType
+from ingot.runtime.errors import SpecError
+from ingot.source_lines import user_line
+
+if TYPE_CHECKING:
+    from ingot.tensor import Tensor
+
+
+def _constant(x: Tensor, number: Any) -> Tensor:
+    return splat(number, x._layout.dtype, x._layout.shape)
+
+
+def _below(x: Tensor, limit: float) -> Tensor:
+    return apply(elementwise.le, x, _constant(x, limit))
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0); the gradient at 0 is 0."""
+    result = apply(elementwise.select, _below(input, 0), _constant(input, 0), input)
+    return relu_(input) if inplace else result
+
+
+def _relu(input: Tensor) -> Tensor:
+    return apply(elementwise.select, _below(input, 0), _constant(input, 0), input)
+
+
+_relu.__name__ = "relu"
+relu_ = in_place(_relu)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """x limited to [0, 6]."""
+    return hardtanh(input, 0.0, 6.0)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """x limited to [min_val, max_val]; the gradient at both ends is 0."""
+    low = apply(elementwise.select, _below(input, min_val), _constant(input, min_val), input)
+    over = apply(elementwise.ge, input, _constant(input, max_val))
+    return apply(elementwise.select, over, _constant(input, max_val), low)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where it is above the threshold, else `value`."""
+    return apply(elementwise.select, _below(input, threshold), _constant(input, value), input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where positive, else negative_slope * x."""
+    return apply(elementwise.select, _below(input, 0), mul(input, negative_slope), input)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x where positive, else weight * x; one weight, or one per channel (dimension 1)."""
+    if weight._layout.numel != 1:
+        weight = weight.view((-1, *(1,) * (input._layout.ndim - 2)))
+    return where(input > 0, input, mul(weight, input))  # type: ignore[no-any-return]
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where positive, else alpha * (exp(x) - 1). Clevert et al. 2015."""
+    negative = _below(input, 0)
+    safe = apply(elementwise.select, negative, input, _constant(input, 0))
+    return apply(elementwise.select, negative, mul(expm1(safe), alpha), input)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """The self-normalising elu. Klambauer et al. 2017."""
+    return mul(elu(input, 1.6732632423543772848170429916717), 1.0507009873554804934193349852946)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where positive, else alpha * (exp(x / alpha) - 1)."""
+    negative = _below(input, 0)
+    safe = apply(elementwise.select, negative, input, _constant(input, 0))
+    return apply(elementwise.select, negative, mul(expm1(div(safe, alpha)), alpha), input)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x * Phi(x), by erf ("none") or by tanh ("tanh"). Hendrycks & Gimpel 2016."""
+    if approximate == "tanh":
+        cubed = mul(mul(input, input), input)
+        inner = mul(add(input, mul(cubed, 0.044715)), math.sqrt(2.0 / math.pi))
+        return mul(mul(input, 0.5), add(tanh(inner), 1.0))
+    if approximate != "none":
+        raise SpecError("IG217", f"approximate is 'none' or 'tanh', not {approximate!r}", where=user_line())
+    return mul(mul(input, 0.5), add(apply(transcendental.erf, mul(input, math.sqrt(0.5))), 1.0))
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * sigmoid(x)."""
+    return mul(input, sigmoid(input))
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * tanh(softplus(x)). Misra 2019."""
+    return mul(input, tanh(softplus(input)))
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold."""
+    scaled = mul(input, beta)
+    large = apply(elementwise.gt, scaled, _constant(scaled, threshold))
+    safe = apply(elementwise.select, large, _constant(scaled, 0), scaled)
+    return apply(elementwise.select, large, input, div(log1p(exp(safe)), beta))
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)."""
+    return div(input, add(absolute(input), 1))
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return sub(input, tanh(input))
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log(sigmoid(x)) without overflow."""
+    low = apply(elementwise.select, _below(input, 0), input, _constant(input, 0))
+    return sub(low, log1p(exp(neg(absolute(input)))))
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """clamp(x + 3, 0, 6) / 6."""
+    return div(hardtanh(add(input, 3), 0.0, 6.0), 6)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * clamp(x + 3, 0, 6) / 6. Howard et al. 2019."""
+    return div(mul(input, clamp(add(input, 3), 0, 6)), 6)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """The first half along `dim` times the sigmoid of the second. Dauphin et al. 2016."""
+    a, b = input.chunk(2, dim)
+    return mul(a, sigmoid(b))
+
+
+def softmax(input: Tensor, dim: int | None = None, *, dtype: DType | None = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along `dim`, without overflow."""
+    x = floating(input if dtype is None else cast_to(input, dtype))
+    axis = _axis(x, dim)
+    raised = exp(sub(x, amax(x, axis, True).detach()))
+    return div(raised, sum(raised, axis, True))
+
+
+def log_softmax(input: Tensor, dim: int | None = None, *, dtype: DType | None = None) -> Tensor:
+    """The logarithm of softmax along `dim`, without overflow."""
+    x = floating(input if dtype is None else cast_to(input, dtype))
+    axis = _axis(x, dim)
+    shifted = sub(x, amax(x, axis, True).detach())
+    return sub(shifted, log(sum(exp(shifted), axis, True)))
+
+
+def softmin(input: Tensor, dim: int | None = None) -> Tensor:
+    """softmax of -x."""
+    return softmax(neg(input), dim)
+
+
+def _axis(x: Tensor, dim: int | None) -> int:
+    """PyTorch's implicit choice where no dimension is given (torch/nn/functional.py `_get_softmax_dim`)."""
+    if dim is not None:
+        return dim
+    return 0 if x._layout.ndim in (0, 1, 3) else 1

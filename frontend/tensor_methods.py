@@ -1,0 +1,397 @@
+"""The methods of Tensor that are functions of `ingot` under the same name, listed by family."""
+
+from __future__ import annotations
+
+from ingot import indexing, rng
+from ingot.core import TensorBase
+from ingot.functional import (
+    arithmetic,
+    conversion,
+    gathering,
+    inplace,
+    joining,
+    linalg,
+    reductions,
+    shaping,
+    unary,
+)
+
+
+class TensorMethods(TensorBase):
+    """Methods by assignment; a function's first parameter is the tensor."""
+
+    __slots__ = ()
+
+    # ---- operators
+
+    __add__ = __radd__ = arithmetic.add
+    __sub__ = arithmetic.sub
+    __rsub__ = arithmetic.rsub
+    __mul__ = __rmul__ = arithmetic.mul
+    __truediv__ = arithmetic.div
+    __rtruediv__ = arithmetic.rdiv
+    __floordiv__ = arithmetic.floor_divide
+    __rfloordiv__ = arithmetic.rfloor_divide
+    __mod__ = arithmetic.remainder
+    __rmod__ = arithmetic.rremainder
+    __pow__ = arithmetic.pow
+    __rpow__ = arithmetic.rpow
+    __matmul__ = linalg.matmul
+    __rmatmul__ = linalg.rmatmul
+    __neg__ = unary.neg
+    __pos__ = unary.positive
+    __abs__ = unary.abs
+    __invert__ = unary.bitwise_not
+    __and__ = __rand__ = arithmetic.bitwise_and
+    __or__ = __ror__ = arithmetic.bitwise_or
+    __xor__ = __rxor__ = arithmetic.bitwise_xor
+    __lshift__ = arithmetic.bitwise_left_shift
+    __rshift__ = arithmetic.bitwise_right_shift
+    __eq__ = arithmetic.equals  # type: ignore[assignment]
+    __ne__ = arithmetic.differs  # type: ignore[assignment]
+    __lt__ = arithmetic.lt
+    __le__ = arithmetic.le
+    __gt__ = arithmetic.gt
+    __ge__ = arithmetic.ge
+    __iadd__ = inplace.add_
+    __isub__ = inplace.sub_
+    __imul__ = inplace.mul_
+    __itruediv__ = inplace.div_
+    __ifloordiv__ = inplace.floor_divide_
+    __imod__ = inplace.remainder_
+    __ipow__ = inplace.pow_
+    __iand__ = inplace.bitwise_and_
+    __ior__ = inplace.bitwise_or_
+    __ixor__ = inplace.bitwise_xor_
+    __getitem__ = indexing.getitem
+    __setitem__ = indexing.setitem
+    index_put = indexing.index_put
+
+    # ---- arithmetic, comparison, logic
+
+    add = arithmetic.add
+    sub = arithmetic.sub
+    subtract = arithmetic.subtract
+    mul = arithmetic.mul
+    multiply = arithmetic.multiply
+    div = arithmetic.div
+    divide = arithmetic.divide
+    true_divide = arithmetic.true_divide
+    floor_divide = arithmetic.floor_divide
+    remainder = arithmetic.remainder
+    fmod = arithmetic.fmod
+    pow = arithmetic.pow
+    atan2 = arithmetic.atan2
+    arctan2 = arithmetic.arctan2
+    maximum = arithmetic.maximum
+    minimum = arithmetic.minimum
+    fmax = arithmetic.fmax
+    fmin = arithmetic.fmin
+    eq = arithmetic.eq
+    ne = arithmetic.ne
+    lt = arithmetic.lt
+    le = arithmetic.le
+    gt = arithmetic.gt
+    ge = arithmetic.ge
+    greater = arithmetic.greater
+    greater_equal = arithmetic.greater_equal
+    less = arithmetic.less
+    less_equal = arithmetic.less_equal
+    not_equal = arithmetic.not_equal
+    bitwise_and = arithmetic.bitwise_and
+    bitwise_or = arithmetic.bitwise_or
+    bitwise_xor = arithmetic.bitwise_xor
+    bitwise_left_shift = arithmetic.bitwise_left_shift
+    bitwise_right_shift = arithmetic.bitwise_right_shift
+    logical_and = arithmetic.logical_and
+    logical_or = arithmetic.logical_or
+    logical_xor = arithmetic.logical_xor
+    masked_fill = arithmetic.masked_fill
+    addcmul = arithmetic.addcmul
+    addcdiv = arithmetic.addcdiv
+    lerp = arithmetic.lerp
+    isclose = arithmetic.isclose
+    allclose = arithmetic.allclose
+    equal = arithmetic.equal
+    logaddexp = arithmetic.logaddexp
+    hypot = arithmetic.hypot
+    xlogy = arithmetic.xlogy
+    rad2deg = arithmetic.rad2deg
+    deg2rad = arithmetic.deg2rad
+
+    # ---- functions of one tensor
+
+    abs = unary.abs
+    absolute = unary.absolute
+    neg = unary.neg
+    negative = unary.negative
+    positive = unary.positive
+    sign = unary.sign
+    sgn = unary.sgn
+    exp = unary.exp
+    exp2 = unary.exp2
+    expm1 = unary.expm1
+    log = unary.log
+    log1p = unary.log1p
+    log2 = unary.log2
+    log10 = unary.log10
+    sqrt = unary.sqrt
+    rsqrt = unary.rsqrt
+    square = unary.square
+    sin = unary.sin
+    cos = unary.cos
+    tan = unary.tan
+    asin = unary.asin
+    acos = unary.acos
+    atan = unary.atan
+    sinh = unary.sinh
+    cosh = unary.cosh
+    tanh = unary.tanh
+    asinh = unary.asinh
+    acosh = unary.acosh
+    atanh = unary.atanh
+    arcsin = unary.arcsin
+    arccos = unary.arccos
+    arctan = unary.arctan
+    arcsinh = unary.arcsinh
+    arccosh = unary.arccosh
+    arctanh = unary.arctanh
+    erf = unary.erf
+    erfc = unary.erfc
+    erfinv = unary.erfinv
+    sigmoid = unary.sigmoid
+    floor = unary.floor
+    ceil = unary.ceil
+    round = unary.round
+    trunc = unary.trunc
+    fix = unary.fix
+    frac = unary.frac
+    logit = unary.logit
+    isnan = unary.isnan
+    isinf = unary.isinf
+    isfinite = unary.isfinite
+    lgamma = unary.lgamma
+    digamma = unary.digamma
+    reciprocal = unary.reciprocal
+    logical_not = unary.logical_not
+    bitwise_not = unary.bitwise_not
+    nan_to_num = unary.nan_to_num
+    clamp = unary.clamp
+    clip = unary.clip
+    clamp_min = unary.clamp_min
+    clamp_max = unary.clamp_max
+
+    # ---- reductions
+
+    sum = reductions.sum
+    nansum = reductions.nansum
+    prod = reductions.prod
+    mean = reductions.mean
+    amax = reductions.amax
+    amin = reductions.amin
+    aminmax = reductions.aminmax
+    max = reductions.max
+    min = reductions.min
+    argmax = reductions.argmax
+    argmin = reductions.argmin
+    any = reductions.any
+    all = reductions.all
+    count_nonzero = reductions.count_nonzero
+    var = reductions.var
+    std = reductions.std
+    norm = reductions.norm
+    logsumexp = reductions.logsumexp
+    cumsum = reductions.cumsum
+    cumprod = reductions.cumprod
+    cummax = reductions.cummax
+    cummin = reductions.cummin
+    diff = reductions.diff
+    median = reductions.median
+
+    # ---- views
+
+    view = shaping.view
+    view_as = shaping.view_as
+    reshape = shaping.reshape
+    reshape_as = shaping.reshape_as
+    contiguous = shaping.contiguous
+    permute = shaping.permute
+    transpose = shaping.transpose
+    swapaxes = shaping.swapaxes
+    swapdims = shaping.swapdims
+    t = shaping.t
+    movedim = shaping.movedim
+    moveaxis = shaping.moveaxis
+    expand = shaping.expand
+    expand_as = shaping.expand_as
+    broadcast_to = shaping.broadcast_to
+    unsqueeze = shaping.unsqueeze
+    squeeze = shaping.squeeze
+    flatten = shaping.flatten
+    ravel = shaping.ravel
+    unflatten = shaping.unflatten
+    narrow = shaping.narrow
+    select = shaping.select
+    unbind = shaping.unbind
+    diagonal = shaping.diagonal
+
+    # ---- joining and splitting
+
+    split = joining.split
+    split_with_sizes = joining.split_with_sizes
+    chunk = joining.chunk
+    tensor_split = joining.tensor_split
+    repeat = joining.repeat
+    tile = joining.tile
+    repeat_interleave = joining.repeat_interleave
+    flip = joining.flip
+    fliplr = joining.fliplr
+    flipud = joining.flipud
+    roll = joining.roll
+    rot90 = joining.rot90
+    tril = joining.tril
+    triu = joining.triu
+
+    # ---- products
+
+    matmul = linalg.matmul
+    mm = linalg.mm
+    bmm = linalg.bmm
+    mv = linalg.mv
+    dot = linalg.dot
+    outer = linalg.outer
+    ger = linalg.ger
+    addmm = linalg.addmm
+    addmv = linalg.addmv
+    baddbmm = linalg.baddbmm
+    trace = linalg.trace
+
+    # ---- gathering, scattering, sorting
+
+    gather = gathering.gather
+    take_along_dim = gathering.take_along_dim
+    scatter = gathering.scatter
+    scatter_add = gathering.scatter_add
+    scatter_reduce = gathering.scatter_reduce
+    index_select = gathering.index_select
+    index_add = gathering.index_add
+    index_copy = gathering.index_copy
+    index_fill = gathering.index_fill
+    take = gathering.take
+    nonzero = gathering.nonzero
+    masked_select = gathering.masked_select
+    masked_scatter = gathering.masked_scatter
+    sort = gathering.sort
+    argsort = gathering.argsort
+    msort = gathering.msort
+    topk = gathering.topk
+    kthvalue = gathering.kthvalue
+    bincount = gathering.bincount
+    unique = gathering.unique
+    histc = gathering.histc
+
+    # ---- conversions
+
+    item = conversion.item
+    tolist = conversion.tolist
+    numpy = conversion.numpy
+    clone = conversion.clone
+    to = conversion.to
+    type_as = conversion.type_as
+    cpu = conversion.cpu
+    new_tensor = conversion.new_tensor
+    new_zeros = conversion.new_zeros
+    new_ones = conversion.new_ones
+    new_empty = conversion.new_empty
+    new_full = conversion.new_full
+    type = conversion.type
+    float = conversion.to_float
+    double = conversion.to_double
+    half = conversion.to_half
+    bfloat16 = conversion.to_bfloat16
+    long = conversion.to_long
+    int = conversion.to_int
+    short = conversion.to_short
+    char = conversion.to_char
+    byte = conversion.to_byte
+    bool = conversion.to_bool
+
+    # ---- in place
+
+    uniform_ = rng.uniform_
+    normal_ = rng.normal_
+    bernoulli_ = rng.bernoulli_
+    random_ = rng.random_
+    exponential_ = rng.exponential_
+    bernoulli = rng.bernoulli
+    multinomial = rng.multinomial
+    add_ = inplace.add_
+    sub_ = inplace.sub_
+    mul_ = inplace.mul_
+    div_ = inplace.div_
+    floor_divide_ = inplace.floor_divide_
+    remainder_ = inplace.remainder_
+    fmod_ = inplace.fmod_
+    pow_ = inplace.pow_
+    addcmul_ = inplace.addcmul_
+    addcdiv_ = inplace.addcdiv_
+    lerp_ = inplace.lerp_
+    masked_fill_ = inplace.masked_fill_
+    eq_ = inplace.eq_
+    ne_ = inplace.ne_
+    lt_ = inplace.lt_
+    le_ = inplace.le_
+    gt_ = inplace.gt_
+    ge_ = inplace.ge_
+    bitwise_and_ = inplace.bitwise_and_
+    bitwise_or_ = inplace.bitwise_or_
+    bitwise_xor_ = inplace.bitwise_xor_
+    bitwise_left_shift_ = inplace.bitwise_left_shift_
+    bitwise_right_shift_ = inplace.bitwise_right_shift_
+    logical_and_ = inplace.logical_and_
+    logical_or_ = inplace.logical_or_
+    logical_xor_ = inplace.logical_xor_
+    abs_ = inplace.abs_
+    neg_ = inplace.neg_
+    sign_ = inplace.sign_
+    exp_ = inplace.exp_
+    expm1_ = inplace.expm1_
+    log_ = inplace.log_
+    log1p_ = inplace.log1p_
+    log2_ = inplace.log2_
+    sqrt_ = inplace.sqrt_
+    rsqrt_ = inplace.rsqrt_
+    square_ = inplace.square_
+    sin_ = inplace.sin_
+    cos_ = inplace.cos_
+    tan_ = inplace.tan_
+    tanh_ = inplace.tanh_
+    erf_ = inplace.erf_
+    erfinv_ = inplace.erfinv_
+    sigmoid_ = inplace.sigmoid_
+    floor_ = inplace.floor_
+    ceil_ = inplace.ceil_
+    trunc_ = inplace.trunc_
+    round_ = inplace.round_
+    reciprocal_ = inplace.reciprocal_
+    clamp_ = inplace.clamp_
+    clamp_min_ = inplace.clamp_min_
+    clamp_max_ = inplace.clamp_max_
+    nan_to_num_ = inplace.nan_to_num_
+    logical_not_ = inplace.logical_not_
+    bitwise_not_ = inplace.bitwise_not_
+    cumsum_ = inplace.cumsum_
+    cumprod_ = inplace.cumprod_
+    tril_ = inplace.tril_
+    triu_ = inplace.triu_
+    scatter_ = inplace.scatter_
+    scatter_add_ = inplace.scatter_add_
+    scatter_reduce_ = inplace.scatter_reduce_
+    index_add_ = inplace.index_add_
+    index_copy_ = inplace.index_copy_
+    index_fill_ = inplace.index_fill_
+    masked_scatter_ = inplace.masked_scatter_
+    index_put_ = inplace.index_put_
+    fill_ = inplace.fill_
+    zero_ = inplace.zero_
+    copy_ = inplace.copy_
