@@ -1,0 +1,107 @@
+"""The compiler as a whole: passes keep the meaning, threads do not change results, compiling is repeatable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from graphs import apply, layer_norm, linear, sgd_step, softmax, tensor
+from random_graphs import assert_close, draw
+from running import run_program
+
+from ingot.compiler import pipeline
+from ingot.compiler.codegen.target import host, named
+from ingot.compiler.dims import Dim
+from ingot.compiler.interpret import interpret
+from ingot.compiler.ir import Graph
+from ingot.runtime import flags, threads
+from ingot.runtime.errors import UnknownNameError
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_every_pass_keeps_the_meaning(block: int) -> None:
+    """Fusion included: the graph of kernels is a graph like any other."""
+    for seed in range(block * 50, block * 50 + 50):
+        graph, arrays = draw(seed)
+        want = interpret(graph, *arrays)
+        for name, result, _ in pipeline.run_passes(graph):
+            for got, expected in zip(interpret(result, *arrays), want, strict=True):
+                try:
+                    assert_close(np.asarray(got), np.asarray(expected))
+                except AssertionError as error:
+                    raise AssertionError(f"seed {seed}, after {name}: {error}") from None
+
+
+def large_graphs() -> dict[str, Graph]:
+    """Graphs with enough work that their kernels are shared between threads."""
+    x, w, b = tensor("x", 512, 768), tensor("w", 300, 768), tensor("b", 300)
+    scale, shift = tensor("scale", 768), tensor("shift", 768)
+    return {
+        "softmax": Graph((x,), (softmax(x),)),
+        "layer_norm": Graph((x, scale, shift), (layer_norm(x, scale, shift),)),
+        "linear": Graph((x, w, b), (linear(x, w, b),)),
+        "sums": Graph((x,), tuple(apply("sum", x, axes=axes) for axes in ((0,), (1,), (0, 1)))),
+        "elementwise": Graph((x,), (apply("tanh", apply("exp", x)),)),
+        "transpose": Graph((x,), (apply("permute", x, axes=(1, 0)),)),
+    }
+
+
+@pytest.mark.parametrize("name", list(large_graphs()))
+def test_results_do_not_depend_on_the_number_of_threads(name: str) -> None:
+    graph = large_graphs()[name]
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal([int(n) for n in v.shape]).astype(np.float32) for v in graph.inputs]  # type: ignore[call-overload]
+    program = pipeline.compile(graph, name="test")
+    before = threads.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2):
+            threads.set_num_threads(count)
+            results.append(run_program(program, arrays))
+    finally:
+        threads.set_num_threads(before)
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_compiling_twice_gives_the_same_bytes() -> None:
+    """The key of the disk cache is the graph: what it names must not depend on the process or the order of dicts."""
+    first, second = (pipeline.compile(sgd_step(4, (6, 5, 3)), name="test").to_bytes() for _ in range(2))
+    assert first == second
+
+
+def test_stages_are_named_in_order() -> None:
+    graph = sgd_step(4, (6, 5, 3))
+    made = list(pipeline.stages(graph, target=named("x86-64-v3")))
+    assert [s.name for s in made] == list(pipeline.stage_names())
+    assert all(s.text.strip() for s in made)
+
+
+def test_equal_kernels_share_their_code() -> None:
+    """Four layers of one shape: one contraction with its epilogue, emitted once."""
+    x = tensor("x", 16, 16)
+    weights = [tensor(f"w{i}", 16, 16) for i in range(4)]
+    value = x
+    for w in weights:
+        value = apply("tanh", apply("dot_general", value, w, contract=((1,), (0,)), batch=((), ())))
+    *_, (_, fused, _) = pipeline.run_passes(Graph((x, *weights), (value,)))
+    state, plan, _ = pipeline.build(Graph((x, *weights), (value,)), fused, host(), "test")
+    assert (len(plan.steps), len(state.emitted)) == (4, 1)
+
+
+def test_passes_can_be_verified() -> None:
+    with flags.VERIFY.override(True):
+        pipeline.compile(sgd_step(4, (6, 5, 3)), name="test")
+
+
+def test_named_sizes_are_arguments() -> None:
+    """One program for every size; 0 and 1 are sizes like any other."""
+    b = Dim("b", 0, 4096)
+    x, w, bias = tensor("x", b, 24), tensor("w", 10, 24), tensor("bias", 10)
+    graph = Graph((x, w, bias), (softmax(linear(x, w, bias)),))
+    made = pipeline.translate(graph, target=host(), name="test")
+    assert made.program.dims == ("b",)
+
+
+def test_unknown_target() -> None:
+    with pytest.raises(UnknownNameError, match=r"\[IG401\] unknown target 'z80'"):
+        named("z80")
