@@ -3,10 +3,11 @@
 if __name__ != "ingot":
     raise ImportError(f"this folder is the package ingot; it was imported as {__name__!r}")
 
+import importlib
+
 from ingot.tensor import Tensor as Tensor
 from ingot.creation import *
 from ingot.jit import jit as jit
-from ingot import aot as aot
 from ingot.rng import Generator as Generator
 from ingot.rng import bernoulli as bernoulli
 from ingot.rng import default_generator as default_generator
@@ -24,3 +25,10 @@ from ingot.rng import randn_like as randn_like
 from ingot.rng import randperm as randperm
 from ingot.rng import seed as seed
 from ingot.rng import set_rng_state as set_rng_state
+
+
+def __getattr__(name: str) -> object:
+    """`ingot.aot` brings the whole compiler with it, so it is imported when it is first asked for."""
+    if name == "aot":
+        return importlib.import_module("ingot.aot")
+    raise AttributeError(f"module 'ingot' has no attribute {name!r}")
