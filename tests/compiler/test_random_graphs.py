@@ -18,8 +18,9 @@ from ingot.compiler.passes.decompose import decompose
 from ingot.compiler.passes.fold import fold
 from ingot.compiler.passes.grad import vjp
 from ingot.compiler.passes.linearize import linearize
-from ingot.compiler.passes.share_loops import share_loops
+from ingot.compiler.passes.merge_scans import merge_scans
 from ingot.compiler.passes.simplify import simplify
+from ingot.compiler.passes.trim_regions import trim_regions
 from ingot.compiler.text_parse import parse_graph
 from ingot.compiler.text_print import print_graph
 from ingot.compiler.verify import verify
@@ -28,8 +29,9 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "fold": fold,
     "simplify": simplify,
     "decompose": decompose,
-    "share_loops": share_loops,
-    "all": lambda graph: simplify(fold(decompose(share_loops(simplify(fold(graph)))))),
+    "merge_scans": merge_scans,
+    "trim_regions": trim_regions,
+    "all": lambda graph: simplify(fold(decompose(trim_regions(merge_scans(simplify(fold(graph))))))),
 }
 # A test takes one block of seeds, so that a failure names few and the run is not drowned in test items.
 BLOCK = 100
@@ -58,7 +60,7 @@ def test_passes_keep_the_meaning(block: int) -> None:
 def test_passes_are_idempotent(block: int) -> None:
     for seed in seeds(block):
         graph, _ = draw(seed)
-        for run in (fold, simplify, decompose, share_loops):
+        for run in (fold, simplify, decompose, merge_scans, trim_regions):
             once = run(graph)
             assert run(once) == once, f"seed {seed}"
 
@@ -120,7 +122,7 @@ def test_forward_and_reverse_mode_agree(block: int) -> None:
             compared += 1
             coarsest = max(epsilon(t.dtype) for v in graph.values for t in v.types if t.dtype.is_floating_point)
             assert abs(a - b) <= 1000 * coarsest * (1 + size_a + size_b), f"seed {seed}: {a} and {b}"
-            for run in (fold, simplify, decompose, share_loops):
+            for run in (fold, simplify, decompose, merge_scans, trim_regions):
                 for got, want in zip(interpret(run(reverse), *arrays, *cotangents), back, strict=True):
                     size = 1 + float(np.abs(want.astype(np.float64)).max(initial=0))
                     close(got, want, f"seed {seed}, {run.__name__}\n{print_graph(reverse)}", 100 * size)
