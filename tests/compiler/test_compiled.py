@@ -50,15 +50,16 @@ def check(op: Op, dtype: DType, chosen: Sequence[Case]) -> None:
         expected = np.asarray(expected)
         assert actual.shape == expected.shape and actual.dtype == expected.dtype
         near = 0.0 if op.kind in EXACT else TOLERANCE.get(value.dtype.short, 0.0)
-        wide = (a.astype(np.float64) if value.dtype.is_floating_point else a for a in (actual, expected))
-        np.testing.assert_allclose(*wide, rtol=near, atol=near, err_msg=f"{chosen[owner]} {chosen[owner].sample}")
+        if value.dtype.is_floating_point:
+            actual, expected = actual.astype(np.float64), expected.astype(np.float64)
+        note = f"{chosen[owner]} {chosen[owner].sample}"
+        np.testing.assert_allclose(actual, expected, rtol=near, atol=near, err_msg=note)
 
 
 @pytest.fixture(autouse=True)
 def native_function() -> None:
     """The function that the samples of native_call name."""
 
-    @ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_void_p))
     def sorted_rows(buffers: Any) -> None:
         x, rows, total = (
             np.ctypeslib.as_array(ctypes.cast(buffers[i], ctypes.POINTER(ctypes.c_double)), shape)
@@ -67,7 +68,7 @@ def native_function() -> None:
         rows[...] = np.sort(x, axis=1)
         total[...] = x.sum()
 
-    symbols.define("sorted_rows", sorted_rows)
+    symbols.define("sorted_rows", ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_void_p))(sorted_rows))
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
