@@ -148,9 +148,9 @@ def inverse_error() -> Iterator[Fit]:
     inner: Curve = lambda v: erfinv_over_x(v + mp.mpf("3.125"))  # noqa: E731
     middle: Curve = lambda v: erfinv_over_x((v + mp.mpf("3.25")) ** 2)  # noqa: E731
     outer: Curve = lambda v: erfinv_over_x((v + 5) ** 2)  # noqa: E731
-    yield Fit("erfinv_inner", "f64", inner, -3.125, 3.13, 25, relative(inner), double=1)
-    yield Fit("erfinv_middle", "f64", middle, -0.7505, 0.7505, 20, relative(middle), double=1)
-    yield Fit("erfinv_outer", "f64", outer, -1.0005, 1.05, 18, relative(outer), double=1)
+    yield Fit("erfinv_inner", "f64", inner, -3.125, 3.13, 25, relative(inner), double=2)
+    yield Fit("erfinv_middle", "f64", middle, -0.7505, 0.7505, 20, relative(middle), double=2)
+    yield Fit("erfinv_outer", "f64", outer, -1.0005, 1.05, 18, relative(outer), double=2)
 
 
 def gamma() -> Iterator[Fit]:

@@ -92,8 +92,10 @@ def erfinv(m: Arithmetic, x: Reg) -> Reg:
 
 
 def double_polynomial(m: Arithmetic, x: Reg, name: str) -> list[Reg]:
-    """A polynomial with a dominant constant term as a sum of two."""
-    (first, first_low), *rest = m.values(x, name)
-    product, product_low = m.two_product(x, m.estrin(x, rest))
+    """A polynomial whose first two terms dominate, as a sum of two."""
+    (first, first_low), (second, second_low), *rest = m.values(x, name)
+    slope, slope_low = m.fast_two_sum(second, m.mul(x, m.estrin(x, rest)))
+    product, product_low = m.two_product(x, slope)
+    product_low = m.fma(x, m.add(slope_low, second_low), product_low)
     high, low = m.fast_two_sum(first, product)
     return [high, m.add(low, m.add(product_low, first_low))]
