@@ -26,6 +26,7 @@ RIGHT_STREAM = 0.125  # share of the time exposed when a right panel fills the s
 LEFT_STREAM = 0.0115  # exposed cycles per byte of left rows that come from further away
 PACK_BYTES = {"free": 12, "k": 16}  # packed per cycle, by how the neighbours lie
 GATHER_BYTES = 3  # packed per cycle where no neighbours lie together
+MOST_TURNED = 16  # lanes of a register that a transpose of registers is worth its code for
 DOT_ROWS = 32  # with more rows of a, packing b pays
 STREAM_BYTES = (32, 24, 9)  # per cycle, from the second level, the third, and memory
 LONG_RUN = 256  # bytes next to each other that a stream wants to come in at that rate
@@ -134,7 +135,8 @@ class Model:
         """The register tiles, with the block of k and the packing that each wants; all of it one unit."""
         problem, registers = self.problem, self.target.vector_registers
         sides = (problem.a, problem.b)
-        along_k = all(side.direct and side.k_stride == 1 for side in sides)
+        turnable = 1 < self.lanes <= MOST_TURNED
+        along_k = self.lanes <= MOST_TURNED and all(side.direct and side.k_stride == 1 for side in sides)
         if along_k and problem.m <= DOT_ROWS and problem.static_n and problem.static_k and problem.k > 0:
             for height in (1, 2, 4, 8):
                 if height <= self.lanes and (height == 1 or height < 2 * problem.m):
@@ -142,7 +144,7 @@ class Model:
                     grid = (ceil_div(self.m, height), ceil_div(self.n, width))
                     yield Tiling(min(height, self.m), width, self.k, grid=grid, dot=True)
         # Rows along n pay where b lies along k and there are few rows of a to pack instead.
-        turn = problem.static_n and self.lanes > 1 and problem.b.direct and problem.b.k_stride == 1 and problem.n > 1
+        turn = problem.static_n and turnable and problem.b.direct and problem.b.k_stride == 1 and problem.n > 1
         for transposed in (False, True) if turn else (False,):
             rows, columns = self.rows(transposed), self.columns(transposed)
             widest = min(registers - 2, ceil_div(columns, self.lanes), 16 if rows == 1 else 8)

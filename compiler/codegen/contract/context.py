@@ -15,6 +15,7 @@ from ingot.compiler.codegen.scalar import Scalar
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Apply, Contract, Expr, Kernel, Let, Load, Store, Tiling
+from ingot.runtime.dtypes import DType
 
 SizesOf = Callable[[Function], Callable[[Size], Reg]]
 INLINE_OPS = 8  # an epilogue with more operations than this is emitted once, in a loop, not once per register
@@ -200,13 +201,13 @@ class Context:
             f, scalar, self.kernel.buffers, pointers, env, self.sizes(f), axis, lanes, mask, dict(names or {})
         )
 
-    def widened(self, f: Function, value: Reg) -> Reg:
+    def widened(self, f: Function, value: Reg, dtype: DType) -> Reg:
         """An operand's value as the accumulator's type."""
         if value.elt == self.elt:
             return value
         if self.elt == "f64":
             return f.cast("fpext", value, "f64")
-        return f.cast("zext" if value.elt == "i1" else "sext", value, self.elt)
+        return f.cast("sext" if dtype.kind == "i" else "zext", value, self.elt)
 
     def first_lanes(self, f: Function, on: Int) -> Reg:
         """A mask of the first `on` lanes."""

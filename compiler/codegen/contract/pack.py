@@ -92,7 +92,7 @@ class Packer:
     def value(self, env: dict[str, Reg], axis: str | None, lanes: int, mask: Reg | None) -> Reg:
         context = self.context
         place = context.expressions(self.f, self.pointers, self.outer | env, axis=axis, lanes=lanes, mask=mask)
-        return self.f.splat(context.widened(self.f, place.value(self.operand.expr)), lanes)
+        return self.f.splat(context.widened(self.f, place.value(self.operand.expr), self.operand.expr.dtype), lanes)
 
     def block(self, write: Callable[[Source, Reg], None], to: Reg) -> None:
         """write(what gives a packed row's values, where) for each row of the block."""

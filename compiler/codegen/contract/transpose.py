@@ -12,8 +12,8 @@ from ingot.compiler.codegen.llvm import BITS, Function, Reg
 
 
 def group_lanes(elt: str, lanes: int) -> int:
-    """Elements that move inside one 128-bit group."""
-    return min(max(1, 128 // BITS[elt]), lanes)
+    """Elements that move inside one group: 128 bits, at most 4 elements."""
+    return min(max(1, 128 // BITS[elt]), 4, lanes)
 
 
 def turn_groups(f: Function, rows: Sequence[Reg]) -> list[Reg]:
