@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from ingot.compiler.dims import product
 from ingot.compiler.ops import elementwise, transcendental
 from ingot.compiler.ops.random import mt19937, mt19937_seed
 from ingot.compiler.ops.source import constant
-from ingot.core import array_of, own_array, tensor_from_array
+from ingot.core import TensorBase, array_of, own_array, tensor_from_array
 from ingot.creation import check_device, marked, shape_from
 from ingot.functional.arithmetic import where
+from ingot.functional.conversion import elements
 from ingot.functional.joining import cat, stack
 from ingot.gate import apply, apply_several
 from ingot.modes import Defaults, modes
 from ingot.mutation import assign, check_writable
-from ingot.promote import cast_to, splat
+from ingot.promote import cast_to, expand_to, splat
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import DTypeError, SpecError, TraceError
@@ -82,17 +85,18 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """A copy of the state: the words, the position, and the spare normal as bits."""
-        words = np.concatenate([array_of(self.state), array_of(self.spare).view(np.uint32)])
+        state, spare = (elements(t, "get_state()") for t in (self.state, self.spare))
+        words = np.concatenate([state, spare.view(np.uint32)])
         return tensor_from_array(own_array(words))
 
     def set_state(self, new_state: Tensor) -> None:
         """Continue from a state that `get_state` gave."""
-        words = array_of(new_state)
+        words = elements(new_state, "set_state()")
         if words.dtype != np.uint32 or words.shape != (630,):
             raise SpecError("IG241", "set_state takes what get_state gave: u32[630]", where=user_line())
         with no_recording():
-            assign(self.state, tensor_from_array(words[:626].copy()))
-            assign(self.spare, tensor_from_array(words[626:].copy().view(np.float64)))
+            assign(self.state, _constant(words[:626]))
+            assign(self.spare, _constant(words[626:].copy().view(np.float64)))
 
     def words(self, count: Any) -> Tensor:
         """The next 32-bit words, u32[count]."""
@@ -113,10 +117,11 @@ class no_recording:
 
 
 def _constant(array: np.ndarray[Any, Any]) -> Tensor:
-    from_array = modes.trace
-    if from_array is None:
-        return tensor_from_array(own_array(array))
-    return from_array.wrap(constant(np.asarray(array, order="C")))
+    trace = modes.trace
+    if trace is None:
+        return tensor_from_array(np.array(array, order="C"))
+    made: Tensor = trace.wrap(constant(np.ascontiguousarray(array)))
+    return made
 
 
 default_generator = Generator()
@@ -164,21 +169,38 @@ def _uniform64(words: Tensor, count: Any) -> Tensor:
     return (cast_to(high, dtypes.float64) * 2.0**32 + cast_to(pairs.select(1, 1), dtypes.float64)) * 2.0**-53
 
 
-def _uniform(generator: Generator, count: Any, dtype: DType) -> Tensor:
-    """Numbers in [0, 1): float64 from two words each, other types from float32's."""
+def _unit(generator: Generator, count: Any, dtype: DType) -> Tensor:
+    """Numbers in [0, 1): float64 from two words each, other types as float32."""
     if dtype is dtypes.float64:
         return _uniform64(generator.words(2 * count), count)
     return _uniform32(generator, count)
 
 
+def _uniform(generator: Generator, shape: Any, dtype: DType, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Numbers in [low, high): x * (high - low) + low with one rounding; what is rounded to `high` becomes `low`."""
+    drawn = _unit(generator, product(shape), dtype).view(shape)
+    if low == 0 and high == 1 and dtype.itemsize >= 4:
+        return drawn
+    bounds = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
+    from_, to = (float(bounds.numpy.type(bound)) for bound in (low, high))
+    span = float(bounds.numpy.type(to - from_))
+    # In float64 the product of two float32 numbers is exact: what follows rounds as a fused multiply-add does.
+    result = cast_to(cast_to(cast_to(drawn, dtypes.float64) * span + from_, bounds), dtype)
+    return where(result == splat(high, dtype), splat(low, dtype, shape), result)
+
+
 def _normal_fill(generator: Generator, count: int, dtype: DType) -> Tensor:
-    """At least 16 numbers: Box-Muller on blocks of 16; a last part of a block is drawn again as a whole block."""
-    blocks = count // 16
-    uniform = _uniform(generator, count, dtype)
-    made = _box_muller(uniform.narrow(0, 0, 16 * blocks).view(blocks, 2, 8))
-    if count % 16 == 0:
+    """At least 16 numbers: Box-Muller on blocks of 16; a last part of a block is drawn again as a whole block.
+
+    PyTorch draws the part that it will draw again too, unless the dtype is a half type.
+    """
+    whole = count - count % 16
+    wide = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
+    uniform = _unit(generator, count if dtype.itemsize >= 4 else whole, wide)
+    made = _box_muller(uniform.narrow(0, 0, whole).view(whole // 16, 2, 8))
+    if whole == count:
         return made
-    last = _box_muller(_uniform(generator, 16, dtype).view(1, 2, 8))
+    last = _box_muller(_unit(generator, 16, wide).view(1, 2, 8))
     return cat([made.narrow(0, 0, count - 16), last])
 
 
@@ -214,15 +236,28 @@ def _normal_serial(generator: Generator, count: int) -> Tensor:
     return numbers
 
 
-def _normal(generator: Generator, shape: Any, dtype: DType, mean: float, std: float) -> Tensor:
-    count: Any = product(shape)
-    if isinstance(count, int) and count < 16:
-        numbers = _normal_serial(generator, count) if count else splat(0.0, dtypes.float64, (0,))
-        scaled = cast_to(_affine(numbers, std, mean), dtype)
-    else:
-        wide = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
-        scaled = cast_to(_affine(_normal_fill(generator, count, wide), std, mean), dtype)
-    return scaled.view(shape)
+def _normal(generator: Generator, shape: Any, dtype: DType, mean: float, std: float, contiguous: bool = True) -> Tensor:
+    """Normal numbers. PyTorch draws few of them, and those for memory that is not in row-major order, one by one."""
+    if std < 0:
+        raise SpecError("IG242", f"normal expects std >= 0.0, but found std {std}", where=user_line())
+    count = _known_count(shape)
+    if count == 0:
+        return splat(0.0, dtype, shape)
+    numbers = _normal_fill(generator, count, dtype) if count >= 16 and contiguous else _normal_serial(generator, count)
+    return cast_to(_affine(numbers, std, mean), dtype).view(shape)
+
+
+def _known_count(shape: Any) -> int:
+    """The number of elements. Raises TraceError (IG172) for a shape with a named size."""
+    count = product(shape)
+    if isinstance(count, int):
+        return count
+    raise TraceError(
+        "IG172",
+        f"normal numbers of shape {list(shape)} cannot be compiled: how they are drawn depends on how many there are",
+        where=user_line(),
+        fix="a shape of plain sizes, or numbers drawn outside and passed as an argument",
+    )
 
 
 def _affine(x: Tensor, scale: Any, shift: Any) -> Tensor:
@@ -251,8 +286,7 @@ def rand(
     """Uniform in [0, 1)."""
     check_device(device)
     shape, kind = shape_from(size), _floating(dtype)
-    drawn = _uniform(generator or default_generator, product(shape), kind)
-    return marked(cast_to(drawn, kind).view(shape), requires_grad)
+    return marked(_uniform(generator or default_generator, shape, kind), requires_grad)
 
 
 def randn(
@@ -282,23 +316,23 @@ def randint(
     if size is None:
         low, high, size = 0, low, high
     if high <= low:
-        raise SpecError("IG243", f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}", where=user_line())
+        raise _no_integers(low, high)
     shape = shape_from((size,) if isinstance(size, int) else tuple(size))
-    drawn = _integers(generator or default_generator, product(shape), low, high)
-    return cast_to(drawn, dtype or dtypes.int64).view(shape)
+    drawn = _integers(generator or default_generator, shape, low, high - low)
+    return cast_to(drawn, dtype or dtypes.int64)
 
 
-def _integers(generator: Generator, count: Any, low: int, high: int) -> Tensor:
-    span = high - low
-    # A range of 2^28 or more takes two words per number.
-    if span < 1 << 28:
+def _integers(generator: Generator, shape: Any, low: int, span: int, wide: bool | None = None) -> Tensor:
+    """low + word % span. `wide`: two words per number; so it is for a span of 2^28 or more."""
+    count = product(shape)
+    if not (span >= 1 << 28 if wide is None else wide):
         number = cast_to(generator.words(count), dtypes.int64) % span
     else:
         pairs = cast_to(generator.words(2 * count), dtypes.uint64).view(count, 2)
         high_word = apply(elementwise.shl, pairs.select(1, 0), splat(32, dtypes.uint64, (count,)))
         joined = apply(elementwise.or_, high_word, pairs.select(1, 1))
         number = cast_to(apply(elementwise.remainder, joined, splat(span, dtypes.uint64, (count,))), dtypes.int64)
-    return number if low == 0 else number + low
+    return (number if low == 0 else number + low).view(shape)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
@@ -332,8 +366,14 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that the element is, else 0."""
     kind = _floating(input._layout.dtype)
-    drawn = _uniform(generator or default_generator, input._layout.numel, kind)
-    return cast_to(drawn.view(input._layout.shape) < input.detach(), kind)
+    return cast_to(_below(generator or default_generator, input), kind)
+
+
+def _below(generator: Generator, probability: Tensor) -> Tensor:
+    """True with the probability that the element is. PyTorch draws in the type of the probabilities."""
+    kind = probability._layout.dtype
+    drawn = _unit(generator, probability._layout.numel, kind)
+    return drawn.view(probability._layout.shape) < probability.detach()
 
 
 def rand_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -367,13 +407,15 @@ def multinomial(
         found = (bounds.unsqueeze(1) <= drawn.unsqueeze(2)).sum(2)
     else:
         # One exponential number per element; the largest ratios win (Efraimidis & Spirakis 2006).
-        waits = _exponential(chosen, product(shape), rows._layout.dtype).view(shape)
+        waits = cast_to(_exponential(chosen, shape), rows._layout.dtype)
         found = (rows.detach() / waits).topk(num_samples, 1).indices
     return found if input._layout.ndim == 2 else found.view(num_samples)
 
 
-def _exponential(generator: Generator, count: Any, dtype: DType) -> Tensor:
-    return cast_to(-apply(transcendental.log1p, -_uniform64(generator.words(2 * count), count)), dtype)
+def _exponential(generator: Generator, shape: Any) -> Tensor:
+    """-log(1 - u), float64."""
+    count = product(shape)
+    return (-apply(transcendental.log1p, -_uniform64(generator.words(2 * count), count))).view(shape)
 
 
 # ---- in place
@@ -383,48 +425,85 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
     """Every element uniform in [a, b)."""
     check_writable(self)
     kind = _floating(self._layout.dtype)
-    drawn = _uniform(generator or default_generator, self._layout.numel, kind)
-    return assign(self, cast_to(_affine(drawn, b - a, a), kind).view(self._layout.shape))
+    if a > b:
+        raise SpecError(
+            "IG242",
+            f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}",
+            where=user_line(),
+        )
+    chosen = generator or default_generator
+    return _assign_drawn(self, lambda shape: _uniform(chosen, shape, kind, a, b))
+
+
+def _assign_drawn(target: Tensor, draw: Callable[[Any], Tensor]) -> Tensor:
+    """Give the tensor numbers drawn in the order in which its elements lie in memory."""
+    layout = target._layout
+    if layout.contiguous:
+        return assign(target, draw(layout.shape))
+    strides = layout.strides
+    order = sorted(range(layout.ndim), key=lambda axis: -strides[axis])
+    drawn = draw(tuple(layout.shape[axis] for axis in order))
+    return assign(target, drawn.permute(tuple(order.index(axis) for axis in range(layout.ndim))))
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Every element normal with this mean and standard deviation."""
     check_writable(self)
     kind = _floating(self._layout.dtype)
-    return assign(self, _normal(generator or default_generator, self._layout.shape, kind, mean, std))
+    chosen, contiguous = generator or default_generator, self._layout.contiguous
+    return _assign_drawn(self, lambda shape: _normal(chosen, shape, kind, mean, std, contiguous))
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Every element 1 with probability p (a number or a tensor), else 0."""
     check_writable(self)
     layout, chosen = self._layout, generator or default_generator
-    if hasattr(p, "_layout"):
-        kept = _uniform(chosen, layout.numel, p._layout.dtype).view(layout.shape) < p.detach()
-    else:
-        kept = (_uniform64(chosen.words(2 * layout.numel), layout.numel) < p).view(layout.shape)
-    return assign(self, cast_to(kept, layout.dtype))
+    if isinstance(p, TensorBase):
+        kept = _below(chosen, expand_to(p, layout.shape))  # type: ignore[type-var]
+        return assign(self, cast_to(kept, layout.dtype))
+    if not 0 <= p <= 1:
+        raise SpecError("IG242", f"bernoulli_ expects p to be in [0, 1], but got p={p}", where=user_line())
+    return _assign_drawn(self, lambda shape: cast_to(chance(chosen, shape, p), layout.dtype))
+
+
+def chance(generator: Generator, shape: Any, p: float) -> Tensor:
+    """True with probability p. PyTorch built with MKL draws these from other streams, which nobody can match."""
+    count = product(shape)
+    return (_uniform64(generator.words(2 * count), count) < p).view(shape)
 
 
 def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
     """Every element an integer from low to high - 1 (by default what the dtype holds exactly)."""
     check_writable(self)
     layout = self._layout
-    if high is None:
-        low, high = (0, low) if low else (0, _exact_limit(layout.dtype))
-    drawn = _integers(generator or default_generator, layout.numel, low, high)
-    return assign(self, cast_to(drawn, layout.dtype).view(layout.shape))
+    chosen, wide = generator or default_generator, None
+    if high is None and low == 0:
+        high, wide = _exact_limit(layout.dtype), layout.dtype in (dtypes.int64, dtypes.float64)
+    elif high is None:
+        low, high = 0, low
+    if high <= low:
+        raise _no_integers(low, high)
+    span = high - low
+    return _assign_drawn(self, lambda shape: cast_to(_integers(chosen, shape, low, span, wide), layout.dtype))
 
 
 def _exact_limit(dtype: DType) -> int:
+    """One more than the largest integer up to which the dtype holds all of them."""
     if dtype.is_floating_point:
         return {"f16": 1 << 11, "bf16": 1 << 8, "f32": 1 << 24, "f64": 1 << 53}[dtype.short] + 1
     return 2 if dtype.kind == "b" else 1 << (dtype.bits - (1 if dtype.is_signed else 0))
 
 
+def _no_integers(low: int, high: int) -> SpecError:
+    return SpecError(
+        "IG243", f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}", where=user_line()
+    )
+
+
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Every element exponential with rate `lambd`."""
     check_writable(self)
-    layout = self._layout
-    drawn = _exponential(generator or default_generator, layout.numel, dtypes.float64)
-    return assign(self, cast_to(drawn / lambd, layout.dtype).view(layout.shape))
-
+    kind, chosen = _floating(self._layout.dtype), generator or default_generator
+    if lambd <= 0:
+        raise SpecError("IG242", f"exponential_ expects lambda > 0.0, but found lambda={lambd}", where=user_line())
+    return _assign_drawn(self, lambda shape: cast_to(_exponential(chosen, shape) / lambd, kind))
