@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ingot.runtime.errors import ShapeError
 
 
-@dataclass(frozen=True)
-class Symbol:
+class Symbol(NamedTuple):
     """A named size with its range and the number that divides it."""
 
     name: str
@@ -26,8 +25,7 @@ class Symbol:
         return self.name
 
 
-@dataclass(frozen=True)
-class Quotient:
+class Quotient(NamedTuple):
     """floor(numerator / divisor), where the division is not known to be exact."""
 
     numerator: Dim

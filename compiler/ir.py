@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from ingot.compiler.dims import Dim, product
@@ -92,8 +93,7 @@ class TensorType:
 Types = TensorType | tuple[TensorType, ...]
 
 
-@dataclass(frozen=True)
-class Arg:
+class Arg(NamedTuple):
     """How tests make one operand: its shape, its dtype (None: the dtype under test) and the range of its values."""
 
     shape: tuple[int, ...]
@@ -103,12 +103,11 @@ class Arg:
     distinct: bool = False  # no two equal values (ties have no derivative)
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One set of operands and attributes that every table-driven test runs."""
 
     args: tuple[Arg, ...]
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -261,8 +260,17 @@ class Graph:
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Graph) and self.key == other.key)
 
-    def __hash__(self) -> int:
+    @cached_property
+    def _hash(self) -> int:
         return hash(self.key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        """The signature; `ingot.compiler.text_print.print_graph` shows the whole."""
+        given, results = (", ".join(str(v.type) for v in side) for side in (self.inputs, self.outputs))
+        return f"<graph {self.name}({given}) -> ({results}), {len(self.values)} values>"
 
     def __lt__(self, other: Graph) -> bool:
         return str(self.key) < str(other.key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -388,8 +388,7 @@ def rounded(total: Expr, dtype: DType) -> Expr:
     return Apply(TABLE["cast"], (total,), dtype, (("dtype", dtype),))
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """A contraction's axes by role, and where each operand is read: (value, place, condition)."""
 
     batch: Axes

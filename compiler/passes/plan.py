@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ingot.compiler.in_place import reads_where_it_writes
 from ingot.compiler.indexing import numel
@@ -18,8 +18,7 @@ from ingot.compiler.kernel import Kernel
 Region = Literal["input", "output", "workspace", "constant"]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Memory: the n-th input or output, bytes of the arena from an offset, or a constant by its number."""
 
     region: Region
@@ -29,16 +28,14 @@ class Place:
         return f"{self.region}[{self.at}]"
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """Run a kernel on these buffers, in the kernel's order (scratch not among them)."""
 
     kernel: Kernel
     buffers: tuple[Place, ...]
 
 
-@dataclass(frozen=True)
-class Copy:
+class Copy(NamedTuple):
     """Copy a whole tensor."""
 
     source: Place
@@ -46,8 +43,7 @@ class Copy:
     type: TensorType
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(NamedTuple):
     """Run one of two plans, as a bool in memory says. Both have the same inputs and outputs."""
 
     condition: Place
@@ -58,8 +54,7 @@ class Branch:
     arena: Place
 
 
-@dataclass(frozen=True)
-class While:
+class While(NamedTuple):
     """Run `body` on the state, in place of it, while `condition` gives true."""
 
     state: tuple[Place, ...]
@@ -71,8 +66,7 @@ class While:
     arena: Place
 
 
-@dataclass(frozen=True)
-class Scan:
+class Scan(NamedTuple):
     """Run `body` once per element of the leading axis: carries in place, slices in, slices out."""
 
     carries: tuple[Place, ...]
@@ -90,8 +84,7 @@ class Scan:
 Step = Launch | Copy | Branch | While | Scan
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Steps in order, the size of the arena in bytes, and the constants' bytes."""
 
     steps: tuple[Step, ...]
