@@ -4,6 +4,7 @@ if __name__ != "ingot":
     raise ImportError(f"this folder is the package ingot; it was imported as {__name__!r}")
 
 import importlib
+from typing import TYPE_CHECKING
 
 from ingot.tensor import Tensor as Tensor
 from ingot.creation import *
@@ -26,9 +27,12 @@ from ingot.rng import randperm as randperm
 from ingot.rng import seed as seed
 from ingot.rng import set_rng_state as set_rng_state
 
+if TYPE_CHECKING:
+    from ingot import aot as aot
+else:
 
-def __getattr__(name: str) -> object:
-    """`ingot.aot` brings the whole compiler with it, so it is imported when it is first asked for."""
-    if name == "aot":
-        return importlib.import_module("ingot.aot")
-    raise AttributeError(f"module 'ingot' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """`ingot.aot` brings the whole compiler with it, so it is imported when it is first asked for."""
+        if name == "aot":
+            return importlib.import_module("ingot.aot")
+        raise AttributeError(f"module 'ingot' has no attribute {name!r}")
