@@ -62,11 +62,23 @@ class Problem:
     static_m: bool = True
     static_n: bool = True
     static_k: bool = True
+    other_m: tuple[int, ...] = ()  # where m is known only at run time, more sizes that it may well have
 
 
 def choose(problem: Problem, target: Target) -> Tiling:
-    """The cheapest tiling by the model."""
-    return Model(problem, target).choose()
+    """The cheapest tiling by the model; over several sizes of m, the cheapest per row on average."""
+    model = Model(problem, target)
+    models = [model, *(Model(replace(problem, m=m), target) for m in problem.other_m)]
+    tiles = [(sum((x.work(t) + x.packing(t)) / x.m for x in models), i, t) for i, t in enumerate(model.tiles())]
+    best: tuple[float, Tiling] | None = None
+    for _, _, tiling in heapq.nsmallest(ceil_div(FINALISTS, len(models)), tiles):
+        works = [x.work(tiling) for x in models]
+        for shared in model.shared(tiling):
+            cost = sum(x.span(shared, work) / x.m for x, work in zip(models, works, strict=True))
+            if best is None or cost < best[0]:
+                best = cost, shared
+    assert best is not None
+    return best[1]
 
 
 def estimate(problem: Problem, target: Target, tiling: Tiling) -> float:
@@ -117,19 +129,10 @@ class Model:
     def right(self, transposed: bool) -> Access:
         return self.problem.a if transposed else self.problem.b
 
-    # ---- enumeration
+    def static_rows(self, transposed: bool) -> bool:
+        return self.problem.static_n if transposed else self.problem.static_m
 
-    def choose(self) -> Tiling:
-        tiles = [(self.work(tiling) + self.packing(tiling), i, tiling) for i, tiling in enumerate(self.tiles())]
-        best: tuple[float, Tiling] | None = None
-        for _, _, tiling in heapq.nsmallest(FINALISTS, tiles):
-            work = self.work(tiling)
-            for shared in self.shared(tiling):
-                cost = self.span(shared, work)
-                if best is None or cost < best[0]:
-                    best = cost, shared
-        assert best is not None
-        return best[1]
+    # ---- enumeration
 
     def tiles(self) -> Iterator[Tiling]:
         """The register tiles, with the block of k and the packing that each wants; all of it one unit."""
@@ -151,7 +154,7 @@ class Model:
             for vectors in range(1, widest + 1):
                 tallest = max(1, min((registers - 1 - vectors) // vectors, rows))
                 for height in range(1, (min(tallest, self.lanes) if transposed else tallest) + 1):
-                    if even(rows, height) == height:
+                    if even(rows, height) == height or not self.static_rows(transposed):
                         yield self.tile(transposed, height, vectors * self.lanes)
 
     def tile(self, transposed: bool, height: int, width: int) -> Tiling:
@@ -193,7 +196,7 @@ class Model:
             most = min(most, max(1, self.target.l2 // 2 // (tiling.rows * tiling.columns * self.width)))
         for tiles_per_unit in {min(share, most) for share in shares(tiles, self.target.cores)}:
             for panels_per_unit in shares(panels, self.target.cores):
-                yield replace(tiling, grid=(tiles_per_unit, panels_per_unit))
+                yield tiling._replace(grid=(tiles_per_unit, panels_per_unit))
 
     # ---- cost
 
@@ -242,8 +245,10 @@ class Model:
         if tiling.dot:
             return tiles * ceil_div(columns, tiling.columns) * self.dot_cycles(tiling)
         vectors, (whole, rest) = tiling.columns // self.lanes, divmod(columns, tiling.columns)
-        # Even tiles: an average height, so that short tiles count as what they are.
-        height = rows / tiles
+        # Even tiles: an average height, so that short tiles count as what they are. Ragged ones are computed in full.
+        height = rows / tiles if self.static_rows(tiling.transposed) else tiling.rows
+        if not self.static_rows(not tiling.transposed):
+            whole, rest = whole + (rest > 0), 0
         total = whole * self.tile_cycles(tiling, height, vectors)
         return tiles * (total + (self.tile_cycles(tiling, height, ceil_div(rest, self.lanes)) if rest else 0))
 

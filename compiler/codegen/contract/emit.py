@@ -13,7 +13,7 @@ or, where the left operand is packed (or is a single row), blocks of k outermost
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ingot.compiler.codegen.contract.context import Context, SizesOf
 from ingot.compiler.codegen.contract.integers import Int
@@ -31,6 +31,7 @@ from ingot.compiler.tiling import Access, Problem, choose, estimate
 
 PARAMETERS = (("ptr", "frame"), ("i64", "lo"), ("i64", "hi"), ("i64", "thread"))
 CLOCK_GHZ = 4.0  # turns the model's cycles into the nanoseconds that decide whether threads are worth waking
+TYPICAL_M = (1, 8, 512)  # sizes that a dimension known at run time is planned for, beside a middling one
 PACKED_TILES = 8  # packed in one sweep: enough to read whole cache lines, few enough to write side by side
 CHUNK_NS = 20_000  # a chunk of this length hides what handing it to a thread costs
 
@@ -63,6 +64,7 @@ def problem_of(contract: Contract, target: Target) -> Problem:
         a=access("a"),
         b=access("b"),
         static_m=isinstance(m, int),
+        other_m=() if isinstance(m, int) else tuple(sorted({max(m.low, min(m.high, size)) for size in TYPICAL_M})),
         static_n=isinstance(n, int),
         static_k=isinstance(plan.k, int),
     )
@@ -72,7 +74,7 @@ def tile_contract(contract: Contract, target: Target) -> Contract:
     """The contraction with the tiling that the cost model prefers."""
     tiling = choose(problem_of(contract, target), target)
     step = 2 if paired(contract, make_plan(contract), target) else 1
-    return replace(contract, tiling=replace(tiling, depth=tiling.depth * step))
+    return contract._replace(tiling=tiling._replace(depth=tiling.depth * step))
 
 
 def emit_contract(module: Module, target: Target, kernel: Kernel, sizes: SizesOf) -> Emitted:
@@ -85,7 +87,7 @@ def emit_contract(module: Module, target: Target, kernel: Kernel, sizes: SizesOf
     context = Context(module, target, kernel, contract, make_plan(contract), contract.tiling, sizes)
     driver = Driver(context)
     driver.emit()
-    tiling = replace(contract.tiling, depth=-(-contract.tiling.depth // context.step))
+    tiling = contract.tiling._replace(depth=-(-contract.tiling.depth // context.step))
     cost = estimate(problem_of(contract, target), target, tiling) / CLOCK_GHZ
     units = driver.units()
     return Emitted(kernel.name, units, grain_of(guess(units), cost, target.cores), driver.scratch, cost)
