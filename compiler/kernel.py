@@ -18,8 +18,8 @@ Kernel -> Kernel. `compiler.codegen` reads both and adds nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from typing import Literal as OneOf
 
 from ingot.compiler.ir import Location, Op, Size, TensorType
@@ -28,8 +28,7 @@ from ingot.runtime.dtypes import DType
 LoopKind = OneOf["serial", "vector"]
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(NamedTuple):
     """A position in a buffer, in elements: offset + sum(axis * stride) + sum(expr * stride)."""
 
     terms: tuple[tuple[str, Size], ...] = ()
@@ -40,32 +39,28 @@ class Index:
         return next((s for a, s in self.terms if a == axis), 0)
 
 
-@dataclass(frozen=True)
-class Literal:
+class Literal(NamedTuple):
     """The same number everywhere."""
 
     dtype: DType
     value: int | float | bool
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """The loop counter of an axis, times a stride plus an offset, as int64."""
 
     index: Index
     dtype: DType
 
 
-@dataclass(frozen=True)
-class Name:
+class Name(NamedTuple):
     """A value bound by Let, Reduce or Contract."""
 
     name: str
     dtype: DType
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(NamedTuple):
     """An element of a buffer; where `when` is false nothing is read and the value is 0."""
 
     buffer: int
@@ -88,13 +83,12 @@ class Apply:
 Expr = Literal | Position | Name | Load | Apply
 
 
-@dataclass(frozen=True)
-class For:
+class For(NamedTuple):
     """A loop over an axis, `lanes` elements at once when vector.
 
     A parallel loop (only the outermost) runs the chunk of iterations that its caller hands it, `grain` at a time; it
-    may stand for several axes at once, which `decode` lists outermost first. A loop that is `tiled` runs the vector loop
-    inside it square by square, and turns loads that are neighbours along this axis and not along that one.
+    may stand for several axes at once, which `decode` lists outermost first. A `tiled` loop runs the vector loop inside
+    it square by square, and turns loads that are neighbours along this axis and not along that one.
     """
 
     axis: str
@@ -108,14 +102,12 @@ class For:
     tiled: bool = False
 
 
-@dataclass(frozen=True)
-class Let:
+class Let(NamedTuple):
     name: str
     expr: Expr
 
 
-@dataclass(frozen=True)
-class Accumulator:
+class Accumulator(NamedTuple):
     """`op` is a row of kind `reduce`; it starts at the op's identity for `dtype`."""
 
     name: str
@@ -123,20 +115,17 @@ class Accumulator:
     dtype: DType
 
 
-@dataclass(frozen=True)
-class Reduce:
+class Reduce(NamedTuple):
     accumulators: tuple[Accumulator, ...]
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True)
-class Accumulate:
+class Accumulate(NamedTuple):
     name: str
     expr: Expr
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
     buffer: int
     index: Index
     expr: Expr
@@ -144,8 +133,7 @@ class Store:
     stream: bool = False  # past the caches: whole cache lines of a result that they could not hold anyway
 
 
-@dataclass(frozen=True)
-class Tiling:
+class Tiling(NamedTuple):
     """How a Contract runs: register tile, K block, packing, and how the threads share the tiles."""
 
     rows: int
@@ -158,8 +146,7 @@ class Tiling:
     dot: bool = False  # vectors run along k and are summed at the end
 
 
-@dataclass(frozen=True)
-class Contract:
+class Contract(NamedTuple):
     """name[batch, m, n] = sum over k of a * b, then `epilogue` for each (batch, m, n) with the sum bound to `name`.
 
     Axes are (name, extent) pairs; there may be several of each kind (a convolution reduces over channel and window).
@@ -178,8 +165,7 @@ class Contract:
     tiling: Tiling | None = None
 
 
-@dataclass(frozen=True)
-class Special:
+class Special(NamedTuple):
     """A whole op on contiguous buffers: operands first, then results, in the kernel's buffer order."""
 
     op: Op
@@ -191,8 +177,7 @@ class Special:
 Stmt = For | Let | Reduce | Accumulate | Store | Contract | Special
 
 
-@dataclass(frozen=True)
-class Buffer:
+class Buffer(NamedTuple):
     """A kernel argument: its dtype and whether the kernel reads it, writes it or both."""
 
     dtype: DType
@@ -200,15 +185,14 @@ class Buffer:
     label: str = ""
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """One parallel unit of work. Scratch buffers come last and belong to one thread (`scratch` elements each)."""
 
     name: str
     buffers: tuple[Buffer, ...]
     body: tuple[Stmt, ...]
     scratch: tuple[tuple[DType, Size], ...] = ()
-    locations: tuple[Location, ...] = field(default=(), compare=False)
+    locations: tuple[Location, ...] = ()
 
 
 def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:

@@ -94,7 +94,7 @@ class Build:
     def schedule(self, kernel: Kernel) -> Kernel:
         (first, *_) = kernel.body or (None,)
         if isinstance(first, Contract):
-            return replace(kernel, body=(tile_contract(first, self.target),))
+            return kernel._replace(body=(tile_contract(first, self.target),))
         return kernel if isinstance(first, Special) else schedule_loops(kernel, self.target)
 
     def emit(self, kernel: Kernel) -> Emitted:

@@ -101,7 +101,7 @@ def rewrite(kernel: Kernel, change: Callable[[Index], Index]) -> Kernel:
 
     def index(old: Index) -> Index:
         new = change(old)
-        return replace(new, computed=tuple((expr(e), s) for e, s in new.computed)) if new.computed else new
+        return new._replace(computed=tuple((expr(e), s) for e, s in new.computed)) if new.computed else new
 
     def expr(old: Expr) -> Expr:
         known = memo.get(id(old))
@@ -114,25 +114,25 @@ def rewrite(kernel: Kernel, change: Callable[[Index], Index]) -> Kernel:
             case Apply(args=args):
                 return replace(old, args=tuple(map(expr, args)))
             case Load():
-                return replace(old, index=index(old.index), when=None if old.when is None else expr(old.when))
+                return old._replace(index=index(old.index), when=None if old.when is None else expr(old.when))
             case Position():
-                return replace(old, index=index(old.index))
+                return old._replace(index=index(old.index))
             case _:
                 return old
 
     def stmt(old: Stmt) -> Stmt:
         match old:
             case For(body=body) | Reduce(body=body):
-                return replace(old, body=tuple(map(stmt, body)))
+                return old._replace(body=tuple(map(stmt, body)))
             case Let() | Accumulate():
-                return replace(old, expr=expr(old.expr))
+                return old._replace(expr=expr(old.expr))
             case Store():
                 when = None if old.when is None else expr(old.when)
-                return replace(old, index=index(old.index), expr=expr(old.expr), when=when)
+                return old._replace(index=index(old.index), expr=expr(old.expr), when=when)
             case _:
                 return old
 
-    return replace(kernel, body=tuple(map(stmt, kernel.body)))
+    return kernel._replace(body=tuple(map(stmt, kernel.body)))
 
 
 def merge_axes(kernel: Kernel) -> Kernel:
@@ -140,13 +140,13 @@ def merge_axes(kernel: Kernel) -> Kernel:
     while (pair := mergeable(kernel)) is not None:
         outer, inner, extent = pair
         kernel = rewrite(kernel, partial(without, axis=outer))
-        kernel = replace(kernel, body=tuple(joined(s, outer, inner, extent) for s in kernel.body))
+        kernel = kernel._replace(body=tuple(joined(s, outer, inner, extent) for s in kernel.body))
     return kernel
 
 
 def without(index: Index, axis: str) -> Index:
     """The index with the axis' term dropped."""
-    return replace(index, terms=tuple(t for t in index.terms if t[0] != axis))
+    return index._replace(terms=tuple(t for t in index.terms if t[0] != axis))
 
 
 def mergeable(kernel: Kernel) -> tuple[str, str, Size] | None:
@@ -173,11 +173,10 @@ def joined(stmt: Stmt, outer: str, inner: str, extent: Size) -> Stmt:
     """The statement with loop `outer` folded into the loop `inner` directly inside it."""
     match stmt:
         case For(axis=axis, body=(For() as nested,)) if axis == outer and nested.axis == inner:
-            return replace(
-                nested, extent=stmt.extent * extent, body=tuple(joined(s, outer, inner, extent) for s in nested.body)
-            )
+            body = tuple(joined(s, outer, inner, extent) for s in nested.body)
+            return nested._replace(extent=stmt.extent * extent, body=body)
         case For(body=body) | Reduce(body=body):
-            return replace(stmt, body=tuple(joined(s, outer, inner, extent) for s in body))
+            return stmt._replace(body=tuple(joined(s, outer, inner, extent) for s in body))
         case _:
             return stmt
 
@@ -224,14 +223,14 @@ def vectorise(kernel: Kernel, target: Target) -> Kernel:
     def change(stmt: Stmt) -> Stmt:
         match stmt:
             case For(body=body):
-                stmt = replace(stmt, body=tuple(map(change, body)))
-                return replace(stmt, kind="vector", lanes=lanes) if stmt.axis == axis else stmt
+                stmt = stmt._replace(body=tuple(map(change, body)))
+                return stmt._replace(kind="vector", lanes=lanes) if stmt.axis == axis else stmt
             case Reduce(body=body):
-                return replace(stmt, body=tuple(map(change, body)))
+                return stmt._replace(body=tuple(map(change, body)))
             case _:
                 return stmt
 
-    return replace(kernel, body=tuple(map(change, kernel.body)))
+    return kernel._replace(body=tuple(map(change, kernel.body)))
 
 
 def turned(load: Load, outer: str, inner: str) -> bool:
@@ -247,7 +246,7 @@ def tile_squares(kernel: Kernel, target: Target) -> Kernel:
     def change(stmt: Stmt) -> Stmt:
         match stmt:
             case For(body=(For(kind="vector") as inner,), kind="serial") if not stmt.decode:
-                loads = [e for e in subexpressions(replace(kernel, body=inner.body)) if isinstance(e, Load)]
+                loads = [e for e in subexpressions(kernel._replace(body=inner.body)) if isinstance(e, Load)]
                 plain = all(isinstance(s, Store) for s in inner.body)
                 if not plain or not any(turned(e, stmt.axis, inner.axis) for e in loads):
                     return stmt
@@ -258,13 +257,13 @@ def tile_squares(kernel: Kernel, target: Target) -> Kernel:
                     or min(stmt.extent, inner.extent) < lanes
                 ):
                     return stmt
-                return replace(stmt, tiled=True, body=(replace(inner, lanes=lanes),))
+                return stmt._replace(tiled=True, body=(inner._replace(lanes=lanes),))
             case For(body=body) | Reduce(body=body):
-                return replace(stmt, body=tuple(map(change, body)))
+                return stmt._replace(body=tuple(map(change, body)))
             case _:
                 return stmt
 
-    return replace(kernel, body=tuple(map(change, kernel.body)))
+    return kernel._replace(body=tuple(map(change, kernel.body)))
 
 
 def parallelise(kernel: Kernel, target: Target) -> Kernel:
@@ -279,11 +278,11 @@ def parallelise(kernel: Kernel, target: Target) -> Kernel:
         and len(outer.body) == 1 and isinstance(inner, For) and inner.kind == "serial" and not inner.tiled
     ):  # fmt: skip
         decode = ((outer.axis, outer.extent), (inner.axis, inner.extent))
-        outer = replace(inner, axis=f"{outer.axis}{inner.axis}", extent=outer.extent * inner.extent, decode=decode)
+        outer = inner._replace(axis=f"{outer.axis}{inner.axis}", extent=outer.extent * inner.extent, decode=decode)
     grain = 4096 if not isinstance(outer.extent, int) else max(1, -(-outer.extent // chunks))
     step = target.lanes(32) if outer.tiled else outer.lanes
     grain = -(-grain // step) * step
-    return replace(kernel, body=(replace(outer, parallel=True, grain=grain),))
+    return kernel._replace(body=(outer._replace(parallel=True, grain=grain),))
 
 
 def stream_results(kernel: Kernel, target: Target) -> Kernel:
@@ -307,13 +306,13 @@ def stream_results(kernel: Kernel, target: Target) -> Kernel:
     def change(stmt: Stmt) -> Stmt:
         match stmt:
             case For(body=body) | Reduce(body=body):
-                return replace(stmt, body=tuple(map(change, body)))
+                return stmt._replace(body=tuple(map(change, body)))
             case Store() if kernel.buffers[stmt.buffer].access == "write" and whole_lines(stmt, axis, kernel):
-                return replace(stmt, stream=True)
+                return stmt._replace(stream=True)
             case _:
                 return stmt
 
-    return replace(kernel, body=tuple(map(change, kernel.body)))
+    return kernel._replace(body=tuple(map(change, kernel.body)))
 
 
 def loop_extents(kernel: Kernel) -> dict[str, int] | None:

@@ -167,7 +167,7 @@ class LoopEmitter:
         whole = extent - extent % lanes
         bottom, top = (r if isinstance(r, Reg) else f.const("i64", r) for r in (low, high))
         end = f.add(bottom, f.and_(f.sub(top, bottom), f.const("i64", -lanes)))
-        edge = replace(inner, body=tuple(shifted(s, inner.axis, whole) for s in inner.body), extent=extent - whole)
+        edge = inner._replace(body=tuple(shifted(s, inner.axis, whole) for s in inner.body), extent=extent - whole)
 
         def single(body: For) -> Callable[[Reg, list[Reg]], list[Reg]]:
             def one(position: Reg, totals: list[Reg]) -> list[Reg]:
@@ -192,7 +192,7 @@ class LoopEmitter:
     def square(self, axis: str, inner: For, start: Reg, column: Reg, at: Expressions) -> None:
         """One square: load and turn what is neighbours along `axis`, then run the body for every row."""
         f, lanes = self.f, inner.lanes
-        body = replace(self.kernel, body=inner.body)
+        body = self.kernel._replace(body=inner.body)
         loads = [e for e in subexpressions(body) if isinstance(e, Load) and turned(e, axis, inner.axis)]
         columns = []
         for load in loads:
@@ -273,7 +273,7 @@ def shifted(stmt: Stmt, axis: str, by: int) -> Stmt:
     """The statement with the axis counted from `by`."""
 
     def moved(index: Index) -> Index:
-        return replace(index, offset=index.offset + index.stride(axis) * by)
+        return index._replace(offset=index.offset + index.stride(axis) * by)
 
     (moved_stmt,) = rewrite(Kernel("", (), (stmt,)), moved).body
     return moved_stmt
@@ -298,7 +298,7 @@ def emit_loops(
     scratch = sum(scratch_bytes(dtype.itemsize, count) for dtype, count in kernel.scratch)
     stream = bool(streamed(kernel))
     if stream:
-        LoopEmitter(module, target, replace(kernel, name=f"{kernel.name}_ragged"), sizes).emit(scratch)
+        LoopEmitter(module, target, kernel._replace(name=f"{kernel.name}_ragged"), sizes).emit(scratch)
     LoopEmitter(module, target, kernel, sizes, stream).emit(scratch)
     outer = kernel.body[0]
     if len(kernel.body) == 1 and isinstance(outer, For) and outer.parallel:

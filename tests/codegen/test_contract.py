@@ -112,7 +112,7 @@ def matmul(
         bias = Index(tuple((axis, c.stride(axis)) for axis, _ in n if n))
         span = 1 + sum(abs(int(str(bias.stride(a)))) * int(str(e)) for a, e in n)
         negative = min(0, *(int(str(bias.stride(a))) * (int(str(e)) - 1) for a, e in n), 0)
-        bias = replace(bias, offset=-negative)
+        bias = bias._replace(offset=-negative)
         arrays += [random_array(rng, span - negative, dtype), random_array(rng, room, dtype)]
         x = op("add", total, Load(3, bias, dtype))
         x = op("maximum", x, Literal(dtype, 0))
@@ -209,7 +209,7 @@ def test_transposes(shape: tuple[int, int, int], target: Target) -> None:
                 (contract,) = case.kernel.body
                 assert isinstance(contract, Contract)
                 turned = Load(0, Index((("m", 1), ("k", m))), dtypes.float32)
-                case.kernel = replace(case.kernel, body=(replace(contract, a=turned),))
+                case.kernel = case.kernel._replace(body=(contract._replace(a=turned),))
             run(case, target, rng, 1e-4)
 
 
@@ -232,7 +232,7 @@ def test_blocks_of_k(epilogue: str, transposed: bool) -> None:
         (contract,) = case.kernel.body
         assert isinstance(contract, Contract)
         tiling = Tiling(5, 2 * host().lanes(32), 48, pack_a, pack_b, transposed, (2, 1))
-        case.kernel = replace(case.kernel, body=(replace(contract, tiling=tiling),))
+        case.kernel = case.kernel._replace(body=(contract._replace(tiling=tiling),))
         run(case, host(), rng, 3e-4)
 
 
@@ -274,9 +274,9 @@ def test_bfloat16_blocks(layout: str, transposed: bool) -> None:
     (contract,) = case.kernel.body
     assert isinstance(contract, Contract)
     if layout[0] == "T":
-        contract = replace(contract, a=Load(0, Index((("m", 1), ("k", m))), dtypes.bfloat16))
+        contract = contract._replace(a=Load(0, Index((("m", 1), ("k", m))), dtypes.bfloat16))
     tiling = Tiling(5, host().lanes(32), 64, True, True, transposed, (2, 2))
-    case.kernel = replace(case.kernel, body=(replace(contract, tiling=tiling),))
+    case.kernel = case.kernel._replace(body=(contract._replace(tiling=tiling),))
     run(case, host(), rng, 1e-4)
 
 
