@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingot import tree
 from ingot.compiler import aot, pipeline
@@ -59,10 +59,10 @@ def build(
         raise SpecError(
             "IG708", "specs= describes the arguments of exactly one function", fix="@ingot.jit(specs=[...])"
         )
-    named = {function_name(function): function for function in several}
     kinds = aot.emitted(emit)
     chosen = targets.named(target or baseline())
-    made = library(named, name or next(iter(named)), chosen, weights, specs)
+    named = {function_name(function): Traced(function, trace_specs(function, specs)) for function in several}
+    made = library(named, name or next(iter(named)), chosen, weights)
     return aot.build(made, Path(folder), kinds)
 
 
@@ -70,18 +70,18 @@ def function_name(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def library(
-    functions: Mapping[str, Callable[..., Any]],
-    name: str,
-    target: Target,
-    weights: Weights = "inside",
-    specs: Sequence[Any] | None = None,
-) -> Library:
-    """Trace and translate the functions; tensors that several of them use are in the library once."""
+class Traced(NamedTuple):
+    """A function and its trace."""
+
+    function: Callable[..., Any]
+    recording: Recording
+
+
+def library(functions: Mapping[str, Traced], name: str, target: Target, weights: Weights = "inside") -> Library:
+    """Translate the functions; tensors that several of them use are in the library once."""
     tensors = Tensors()
     compiled = []
-    for label, function in functions.items():
-        recording = trace_specs(function, specs)
+    for label, (function, recording) in functions.items():
         tensors.learn(function)
         compiled.append(compiled_function(label, recording, target, tensors))
     return Library(name, target, tuple(compiled), tuple(tensors.captured.values()), weights)

@@ -107,7 +107,9 @@ class Watch:
         self.fn = fn
         self.name = name
         self.kept: list[tuple[str, Any, Any]] = []
+        self.named: list[tuple[str, Any]] = []
         for label, value, _ in references(fn):
+            self.named.append((label, value))
             self._keep(label, value)
             attributes = _attributes(value)
             if attributes is not None:

@@ -43,7 +43,7 @@ class Environment(NamedTuple):
         """Whether all of it is as it was."""
         return (
             Defaults.dtype is self.default_dtype
-            and all(_same_state(module_state(module), state) for module, state in self.modules)
+            and all(_same_state(module.guard_state(), state) for module, state in self.modules)
             and all(tensor._requires_grad is flag for tensor, flag in self.requires_grad)
         )
 
@@ -52,20 +52,9 @@ def environment(modules: tuple[Any, ...], tensors: list[Any]) -> Environment:
     """The present environment of a function that ran these modules and captured these tensors."""
     return Environment(
         Defaults.dtype,
-        tuple((module, module_state(module)) for module in modules),
+        tuple((module, module.guard_state()) for module in modules),
         tuple((tensor, tensor._requires_grad) for tensor in tensors),
     )
-
-
-def module_state(module: Any) -> tuple[Any, ...]:
-    """The attributes of a module: numbers and strings by value, everything else by identity."""
-    state: list[Any] = []
-    for name, value in vars(module).items():
-        if isinstance(value, dict):
-            state.append((name, tuple((key, id(item)) for key, item in value.items())))
-        else:
-            state.append((name, value if isinstance(value, (*_SCALARS, tuple)) else id(value)))
-    return tuple(state)
 
 
 def _same_state(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:

@@ -135,6 +135,7 @@ def _record_once(
             if id(leaf._storage) not in trace.captured:
                 trace.capture(leaf, Argument(index), leaf_name)
     watch = Watch(fn, trace.name)
+    trace.module_names = {id(value): name for name, value in watch.named if hasattr(value, "named_modules")}
     with trace.running():
         result = fn(*args, **kwargs)
         watch.check()

@@ -79,7 +79,10 @@ class Trace:
         self.changed: dict[int, Changed] = {}
         self.numbers: dict[tuple[int, str], Any] = {}
         self.scopes: list[str] = []
+        # What the trace ran and depends on: modules and optimisers; and the names they have in the user's code.
         self.modules: dict[int, Any] = {}
+        self.module_names: dict[int, str] = {}
+        self.module_paths: dict[int, str] = {}
         # Ids of argument leaves, and the indices of arguments whose storage the function also reaches by itself.
         self.own_arguments: set[int] = set()
         self.pinned: set[int] = set()
@@ -265,6 +268,17 @@ class Trace:
             self.active = False
             for tensor, node, requires_grad in self.changed.values():
                 tensor._node, tensor._requires_grad = node, requires_grad
+
+    def path_of(self, module: Any) -> str:
+        """Where a module is, as the user would write it: `net.layers[3]`."""
+        path = self.module_paths.get(id(module))
+        if path is None:
+            root = self.module_names.get(id(module), type(module).__name__.lower())
+            for below, found in module.named_modules():
+                parts = [f"[{p}]" if p.isdecimal() else f".{p}" for p in below.split(".")] if below else []
+                self.module_paths.setdefault(id(found), root + "".join(parts))
+            path = self.module_paths[id(module)]
+        return path
 
     @contextlib.contextmanager
     def scope(self, path: str) -> Iterator[None]:

@@ -1,0 +1,107 @@
+"""Derivatives of functions: `grad`, `value_and_grad`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ingot import autograd, tree
+from ingot.core import TensorBase, type_of
+from ingot.functional.conversion import clone
+from ingot.gate import detached
+from ingot.modes import modes
+from ingot.runtime.errors import GradError
+from ingot.source_lines import user_line
+from ingot.tape import needs_grad
+from ingot.tensor import Tensor
+
+
+def value_and_grad(
+    fn: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
+    """The function that computes (fn(*args), gradient with respect to the arguments `argnums`).
+
+    Arguments may be trees of tensors; gradients have the same trees. `has_aux`: fn returns (value, anything).
+    Raises GradError (IG318) unless the value is a floating scalar.
+    """
+
+    @functools.wraps(fn)
+    def evaluate(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        given = list(args)
+        leaves: list[list[Any]] = []
+        trees: list[Any] = []
+        for position in positions:
+            flat, definition = tree.flatten(given[position])
+            inside = [_inside(leaf) for leaf in flat]
+            leaves.append(inside)
+            trees.append(definition)
+            given[position] = tree.unflatten(inside, definition)
+        before, modes.grad = modes.grad, True
+        try:
+            result = fn(*given, **kwargs)
+            value = result[0] if has_aux else result
+            gradients = _gradients(value, [leaf for group in leaves for leaf in group], fn, before)
+        finally:
+            modes.grad = before
+        split = iter(gradients)
+        found = tuple(tree.unflatten([next(split) for _ in group], d) for group, d in zip(leaves, trees, strict=True))
+        answer = found[0] if isinstance(argnums, int) else found
+        return tree.map(_outside, result), answer
+
+    return evaluate
+
+
+def grad(fn: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The function that computes the gradient of a scalar function; see `value_and_grad`."""
+    both = value_and_grad(fn, argnums, has_aux)
+
+    @functools.wraps(fn)
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return evaluate
+
+
+def _inside(leaf: Any) -> Any:
+    """The argument as the function sees it: on the tape here, and linked to the caller's tape."""
+    if not isinstance(leaf, TensorBase) or not leaf._layout.dtype.is_floating_point:
+        return leaf
+    if needs_grad(leaf):
+        return clone(leaf)  # type: ignore[arg-type]
+    made = detached(leaf)
+    made._requires_grad = True
+    return made
+
+
+def _outside(leaf: Any) -> Any:
+    """A result without the tape of this derivative, unless the caller's runs through it."""
+    return leaf
+
+
+def _gradients(value: Any, leaves: list[Any], fn: Callable[..., Any], recorded: bool) -> list[Any]:
+    if not isinstance(value, TensorBase) or value._layout.shape != () or not value._layout.dtype.is_floating_point:
+        what = repr(type_of(value)) if isinstance(value, TensorBase) else type(value).__name__
+        raise GradError(
+            "IG318",
+            f"grad needs a function that returns a floating scalar, and {getattr(fn, '__name__', 'this one')} returned {what}",
+            where=user_line(),
+            fix="return loss.sum() or loss.mean()",
+        )
+    tensors = [leaf for leaf in leaves if isinstance(leaf, TensorBase) and leaf._layout.dtype.is_floating_point]
+    if not needs_grad(value):
+        return [_zeros(leaf) for leaf in leaves]
+    found = iter(
+        autograd.grad(value, tensors, create_graph=recorded, allow_unused=True, materialize_grads=True)
+    )
+    wanted = {id(t) for t in tensors}
+    return [next(found) if id(leaf) in wanted else None for leaf in leaves]
+
+
+def _zeros(leaf: Any) -> Any:
+    if not isinstance(leaf, TensorBase) or not leaf._layout.dtype.is_floating_point:
+        return None
+    zero: Tensor = detached(leaf) * 0
+    return zero
