@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingot import aot
-from ingot.cli.loading import load
+from ingot.cli.loading import traced
 from ingot.compiler.aot import EMITTED, build, emitted
 from ingot.compiler.codegen import target
 from ingot.runtime.errors import SpecError
@@ -50,9 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = target.named(arguments.target)
     if arguments.spec and len(arguments.functions) > 1:
         raise SpecError("IG708", "--spec describes the arguments of one function", fix="@ingot.jit(specs=[...])")
-    functions = dict(load(reference) for reference in arguments.functions)
+    functions = dict(traced(reference, arguments.spec) for reference in arguments.functions)
     name = arguments.name or next(iter(functions))
-    library = aot.library(functions, name, chosen, arguments.weights, arguments.spec or None)
+    library = aot.library(functions, name, chosen, arguments.weights)
     for path in build(library, arguments.output, kinds):
         print(path)
     return 0

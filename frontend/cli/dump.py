@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ingot.cli.loading import load
+from ingot.cli.loading import traced
 from ingot.compiler import pipeline
 from ingot.compiler.codegen import target
 from ingot.compiler.ir import Location
 from ingot.compiler.pipeline import Stage
-from ingot.jit import trace_specs
 from ingot.runtime.errors import UnknownNameError
 
 _GRAPH_COMMENT = re.compile(r"  # (?P<file>.+):(?P<line>\d+)(?P<rest>( in [\w.<>]+)?( at \S+)?)$")
@@ -51,10 +50,9 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     chosen = target.named(arguments.target)
     wanted = known_stage(arguments.stage) if arguments.diff is None else known_pass(arguments.diff)
-    name, function = load(arguments.function)
-    graph = trace_specs(function, arguments.spec or None).graph
+    name, found = traced(arguments.function, arguments.spec)
     before = None
-    for stage in pipeline.stages(graph, target=chosen, name=name):
+    for stage in pipeline.stages(found.recording.graph, target=chosen, name=name):
         if stage.name == wanted:
             print("\n".join(lines(stage) if arguments.diff is None else changes(before or stage, stage)))
             break

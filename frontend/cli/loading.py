@@ -7,15 +7,17 @@ import difflib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ingot.aot import Traced
+from ingot.jit import trace_specs
 from ingot.runtime import flags
 from ingot.runtime.errors import BuildError, IngotError, UnknownNameError
-from ingot.source_lines import describe
+from ingot.source_lines import describe, is_internal
 
 
 def load(reference: str) -> tuple[str, Callable[..., Any]]:
@@ -74,23 +76,41 @@ def imported(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
+    with user_code(f"{path.name} cannot be imported"):
+        spec.loader.exec_module(module)
+    return module
+
+
+def traced(reference: str, specs: Sequence[str]) -> tuple[str, Traced]:
+    """The function's name, and the function with its trace on tensors of these specs, or of its own without any.
+
+    Raises what `load` and `trace_specs` raise, and BuildError (IG701) where the function raises.
+    """
+    name, function = load(reference)
+    with user_code(f"{name} cannot be traced"):
+        return name, Traced(function, trace_specs(function, specs or None))
+
+
+@contextlib.contextmanager
+def user_code(failing: str) -> Iterator[None]:
+    """Run the user's code: what it prints goes to standard error, what it raises becomes BuildError (IG701)."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            spec.loader.exec_module(module)
+            yield
     except IngotError:
         raise
     except (Exception, SystemExit) as error:
         if flags.DEBUG.get():
             raise
-        raise BuildError(
-            "IG701", f"{path.name} cannot be imported: {type(error).__name__}: {error}", where=place(error, path)
-        ) from None
-    return module
+        what = f"{failing}: {type(error).__name__}: {error}"
+        raise BuildError("IG701", what, where=place(error), detail=["INGOT_DEBUG=1 shows the calls"]) from None
 
 
-def place(error: BaseException, path: Path) -> str | None:
-    """The last line of the file itself that the error passed through."""
+def place(error: BaseException) -> str | None:
+    """The last line of the user's that the error passed through."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return describe(error.filename, error.lineno)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    return describe(str(path), frames[-1].lineno or 0) if frames else None
+    installed = (sys.prefix, sys.base_prefix)
+    passed = traceback.extract_tb(error.__traceback__)
+    frames = [f for f in passed if not is_internal(f.filename) and not f.filename.startswith(installed)]
+    return describe(frames[-1].filename, frames[-1].lineno or 0) if frames else None

@@ -33,6 +33,11 @@ def branching(x):
     if x.sum() > 0:
         return x
     return -x
+
+
+def failing(x):
+    print("printed while it is traced")
+    return x + undefined_name
 """
 
 

@@ -94,7 +94,7 @@ def test_unknown_target(capsys: Capture) -> None:
 
 def test_unknown_function_and_file(capsys: Capture) -> None:
     assert refused(capsys, "functions.py:predcit") == (
-        "ingot: [IG702] functions.py has no function 'predcit'\n  it has: predict, count, plain, branching\n"
+        "ingot: [IG702] functions.py has no function 'predcit'\n  it has: predict, count, plain, branching, failing\n"
     )
     assert refused(capsys, "function.py:predict") == (
         "ingot: [IG701] the file function.py does not exist\n  similar: functions.py\n"
@@ -116,6 +116,15 @@ def test_an_error_while_tracing_names_the_users_line(capsys: Capture) -> None:
     said = refused(capsys, "functions.py:branching", "--spec", "f32[3]")
     assert said.startswith("ingot: [IG160] ") and "functions.py:26: if x.sum() > 0:" in said
     assert len(said.splitlines()) <= 12
+
+
+def test_a_function_that_raises(capsys: Capture) -> None:
+    said = refused(capsys, "functions.py:failing", "--spec", "f32[3]")
+    assert said.startswith(
+        "printed while it is traced\n"
+        "ingot: [IG701] failing cannot be traced: NameError: name 'undefined_name' is not defined\n"
+    )
+    assert "functions.py:33: return x + undefined_name\n" in said
 
 
 def test_stage_and_diff_exclude_each_other(capsys: Capture) -> None:

@@ -87,7 +87,8 @@ def test_a_file_that_fails(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         load(f"{path}:f")
     assert str(caught.value) == (
-        f"[IG701] failing.py cannot be imported: ZeroDivisionError: division by zero\n  at {path}:4: 1 / 0"
+        f"[IG701] failing.py cannot be imported: ZeroDivisionError: division by zero\n  at {path}:4: 1 / 0\n"
+        "  INGOT_DEBUG=1 shows the calls"
     )
 
 
