@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 from ingot.compiler.codegen.target import Target
@@ -44,10 +46,28 @@ def parse(text: str) -> Any:
         raise BuildError("IG403", f"generated code is not valid LLVM IR: {error}") from None
 
 
+@contextlib.contextmanager
+def without_strength_reduction() -> Iterator[None]:
+    """LLVM's loop strength reduction takes a quarter of the time and finds nothing: the builder's addresses are cheap.
+
+    The option belongs to the whole process, where other users of LLVM want it, so it is put back.
+    """
+    import llvmlite.binding as llvm
+
+    llvm.set_option("ingot", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        llvm.set_option("ingot", "-disable-lsr=false")
+
+
 def object_code(text: str, target: Target) -> bytes:
     """A relocatable ELF object."""
-    return bytes(machine(target).emit_object(parse(text)))
+    with without_strength_reduction():
+        return bytes(machine(target).emit_object(parse(text)))
 
 
 def assembly(text: str, target: Target) -> str:
-    return str(machine(target).emit_assembly(parse(text)))
+    """The same code as text."""
+    with without_strength_reduction():
+        return str(machine(target).emit_assembly(parse(text)))
