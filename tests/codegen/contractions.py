@@ -59,6 +59,31 @@ def machine(target: Target) -> Any:
     return _machines[target.name]
 
 
+def assembly(kernel: Kernel, target: Target) -> str:
+    module = Module(target.triple)
+    emit_contract(module, target, kernel, sizes_from_frame({}))
+    parameters = "ptr %frame, i64 %lo, i64 %hi, i64 %thread"
+    module.functions.append(f"define void @run({parameters}) {{ call void @{kernel.name}({parameters}) ret void }}")
+    return str(machine(target).emit_assembly(llvm.parse_assembly(module.text())))
+
+
+def inner_loops(text: str) -> list[list[str]]:
+    """Basic blocks that jump back to their own label."""
+    loops: list[list[str]] = []
+    label, block = "", list[str]()
+    for line in text.splitlines():
+        words = line.split()
+        if line.startswith(".L") and words[0].endswith(":"):
+            label, block = words[0][:-1], []
+        elif words and words[0].startswith("j"):
+            if words[-1] == label:
+                loops.append(block)
+            label, block = "", []
+        else:
+            block.append(line)
+    return loops
+
+
 class Compiled:
     """A kernel as machine code of this process."""
 
@@ -207,7 +232,10 @@ def check(
     compiled.dims = dims or {}
     actual = [buffer.copy() for buffer in buffers]
     compiled(actual, random_chunks(rng, compiled.units))
-    for i, (want, got) in enumerate(zip(expected, actual, strict=True)):
+    at_once = [buffer.copy() for buffer in buffers]
+    compiled(at_once)
+    for i, (want, got, whole) in enumerate(zip(expected, actual, at_once, strict=True)):
+        assert got.tobytes() == whole.tobytes(), f"buffer {i} depends on how the units are split"
         if want.dtype.kind in "iub":
             np.testing.assert_array_equal(got, want, err_msg=f"buffer {i}")
         else:
@@ -216,4 +244,4 @@ def check(
     return compiled
 
 
-__all__ = ["Array", "Compiled", "check", "random_chunks", "reference"]
+__all__ = ["Array", "Compiled", "assembly", "check", "inner_loops", "random_chunks", "reference"]

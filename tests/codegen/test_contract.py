@@ -8,7 +8,7 @@ from typing import Literal as Literal_
 
 import numpy as np
 import pytest
-from codegen.contractions import Array, Compiled, check
+from codegen.contractions import Array, Compiled, assembly, check, inner_loops
 
 from ingot.compiler.codegen.contract import tile_contract
 from ingot.compiler.codegen.target import Target, host, named
@@ -433,6 +433,12 @@ def test_bfloat16_convolutions(channels: int, last: bool) -> None:
 # ---- the cost model
 
 
+def square(n: int, right: str) -> Kernel:
+    rng = np.random.default_rng(0)
+    styles = ("rows", "kn" if right == "kn" else "rows", "rows")
+    return matmul(rng, (), one("m", n), one("n", n), one("k", n), styles=styles).kernel
+
+
 def model(m: int, n: int, k: int, right: str = "kn", target: Target | None = None) -> Tiling:
     b = Index((("k", n), ("n", 1))) if right == "kn" else Index((("k", 1), ("n", k)))
     f32 = dtypes.float32
@@ -454,6 +460,27 @@ def test_tiles_fit_the_registers(name: str) -> None:
             if not tiling.dot:  # of a single row, the vectors are memory operands
                 used = tiling.rows * vectors + 1 + (vectors if tiling.rows > 1 else 1)
                 assert used <= target.vector_registers
+
+
+@pytest.mark.parametrize("name", ["x86-64-v3", "x86-64-v4"])
+@pytest.mark.parametrize("right", ["kn", "nk"])
+def test_inner_loop(name: str, right: str) -> None:
+    """The machine code of the tile's loop: its multiply-adds, a load per row and per vector, nothing on the stack."""
+    target = named(name)
+    kernel = square(256, right)
+    (contract,) = kernel.body
+    assert isinstance(contract, Contract)
+    tiling = tile_contract(contract, target).tiling
+    assert tiling is not None
+    loops = [lines for lines in inner_loops(assembly(kernel, target)) if any("vfmadd" in line for line in lines)]
+    assert loops
+    vectors = tiling.columns // target.lanes(32)
+    for lines in loops:
+        products = sum("vfmadd" in line for line in lines)
+        loads = sum("(%r" in line and not line.strip().startswith("lea") for line in lines)
+        assert products <= tiling.rows * vectors
+        assert loads <= tiling.rows + vectors
+        assert not any("%rsp" in line or "%rbp" in line for line in lines)
 
 
 def test_what_the_model_prefers() -> None:
