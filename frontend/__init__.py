@@ -4,14 +4,42 @@ if __name__ != "ingot":
     raise ImportError(f"this folder is the package ingot; it was imported as {__name__!r}")
 
 import builtins
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ingot import autograd as autograd
 from ingot import func as func
 from ingot import nn as nn
 from ingot import optim as optim
+from ingot import promote as _promote
+from ingot import tensor as _tensor
 from ingot import tree as tree
-
+from ingot.creation import arange as arange
+from ingot.creation import as_tensor as as_tensor
+from ingot.creation import asarray as asarray
+from ingot.creation import empty as empty
+from ingot.creation import empty_like as empty_like
+from ingot.creation import eye as eye
+from ingot.creation import from_numpy as from_numpy
+from ingot.creation import full as full
+from ingot.creation import full_like as full_like
+from ingot.creation import linspace as linspace
+from ingot.creation import logspace as logspace
+from ingot.creation import ones as ones
+from ingot.creation import ones_like as ones_like
+from ingot.creation import scalar_tensor as scalar_tensor
+from ingot.creation import tensor as tensor
+from ingot.creation import tril_indices as tril_indices
+from ingot.creation import triu_indices as triu_indices
+from ingot.creation import zeros as zeros
+from ingot.creation import zeros_like as zeros_like
+from ingot.functional.activations import celu as celu
+from ingot.functional.activations import log_softmax as log_softmax
+from ingot.functional.activations import prelu as prelu
+from ingot.functional.activations import relu as relu
+from ingot.functional.activations import relu_ as relu_
+from ingot.functional.activations import selu as selu
+from ingot.functional.activations import softmax as softmax
 from ingot.functional.arithmetic import add as add
 from ingot.functional.arithmetic import addcdiv as addcdiv
 from ingot.functional.arithmetic import addcmul as addcmul
@@ -63,110 +91,30 @@ from ingot.functional.arithmetic import subtract as subtract
 from ingot.functional.arithmetic import true_divide as true_divide
 from ingot.functional.arithmetic import where as where
 from ingot.functional.arithmetic import xlogy as xlogy
-from ingot.functional.unary import abs as abs
-from ingot.functional.unary import absolute as absolute
-from ingot.functional.unary import acos as acos
-from ingot.functional.unary import acosh as acosh
-from ingot.functional.unary import arccos as arccos
-from ingot.functional.unary import arccosh as arccosh
-from ingot.functional.unary import arcsin as arcsin
-from ingot.functional.unary import arcsinh as arcsinh
-from ingot.functional.unary import arctan as arctan
-from ingot.functional.unary import arctanh as arctanh
-from ingot.functional.unary import asin as asin
-from ingot.functional.unary import asinh as asinh
-from ingot.functional.unary import atan as atan
-from ingot.functional.unary import atanh as atanh
-from ingot.functional.unary import ceil as ceil
-from ingot.functional.unary import clamp as clamp
-from ingot.functional.unary import clamp_max as clamp_max
-from ingot.functional.unary import clamp_min as clamp_min
-from ingot.functional.unary import clip as clip
-from ingot.functional.unary import cos as cos
-from ingot.functional.unary import cosh as cosh
-from ingot.functional.unary import digamma as digamma
-from ingot.functional.unary import erf as erf
-from ingot.functional.unary import erfc as erfc
-from ingot.functional.unary import erfinv as erfinv
-from ingot.functional.unary import exp as exp
-from ingot.functional.unary import exp2 as exp2
-from ingot.functional.unary import expm1 as expm1
-from ingot.functional.unary import fix as fix
-from ingot.functional.unary import floor as floor
-from ingot.functional.unary import frac as frac
-from ingot.functional.unary import isfinite as isfinite
-from ingot.functional.unary import isinf as isinf
-from ingot.functional.unary import isnan as isnan
-from ingot.functional.unary import lgamma as lgamma
-from ingot.functional.unary import log as log
-from ingot.functional.unary import log10 as log10
-from ingot.functional.unary import log1p as log1p
-from ingot.functional.unary import log2 as log2
-from ingot.functional.unary import logical_not as logical_not
-from ingot.functional.unary import logit as logit
-from ingot.functional.unary import nan_to_num as nan_to_num
-from ingot.functional.unary import neg as neg
-from ingot.functional.unary import negative as negative
-from ingot.functional.unary import positive as positive
-from ingot.functional.unary import reciprocal as reciprocal
-from ingot.functional.unary import round as round
-from ingot.functional.unary import rsqrt as rsqrt
-from ingot.functional.unary import sgn as sgn
-from ingot.functional.unary import sigmoid as sigmoid
-from ingot.functional.unary import sign as sign
-from ingot.functional.unary import sin as sin
-from ingot.functional.unary import sinh as sinh
-from ingot.functional.unary import sqrt as sqrt
-from ingot.functional.unary import square as square
-from ingot.functional.unary import tan as tan
-from ingot.functional.unary import tanh as tanh
-from ingot.functional.unary import trunc as trunc
-from ingot.functional.unary import bitwise_not as bitwise_not
-from ingot.functional.reductions import all as all
-from ingot.functional.reductions import amax as amax
-from ingot.functional.reductions import amin as amin
-from ingot.functional.reductions import aminmax as aminmax
-from ingot.functional.reductions import any as any
-from ingot.functional.reductions import argmax as argmax
-from ingot.functional.reductions import argmin as argmin
-from ingot.functional.reductions import count_nonzero as count_nonzero
-from ingot.functional.reductions import cummax as cummax
-from ingot.functional.reductions import cummin as cummin
-from ingot.functional.reductions import cumprod as cumprod
-from ingot.functional.reductions import cumsum as cumsum
-from ingot.functional.reductions import diff as diff
-from ingot.functional.reductions import logsumexp as logsumexp
-from ingot.functional.reductions import max as max
-from ingot.functional.reductions import mean as mean
-from ingot.functional.reductions import median as median
-from ingot.functional.reductions import min as min
-from ingot.functional.reductions import nansum as nansum
-from ingot.functional.reductions import norm as norm
-from ingot.functional.reductions import prod as prod
-from ingot.functional.reductions import std as std
-from ingot.functional.reductions import std_mean as std_mean
-from ingot.functional.reductions import sum as sum
-from ingot.functional.reductions import var as var
-from ingot.functional.reductions import var_mean as var_mean
-from ingot.functional.shaping import broadcast_to as broadcast_to
-from ingot.functional.shaping import diagonal as diagonal
-from ingot.functional.shaping import expand as expand
-from ingot.functional.shaping import flatten as flatten
-from ingot.functional.shaping import movedim as movedim
-from ingot.functional.shaping import moveaxis as moveaxis
-from ingot.functional.shaping import narrow as narrow
-from ingot.functional.shaping import permute as permute
-from ingot.functional.shaping import ravel as ravel
-from ingot.functional.shaping import reshape as reshape
-from ingot.functional.shaping import select as select
-from ingot.functional.shaping import squeeze as squeeze
-from ingot.functional.shaping import swapaxes as swapaxes
-from ingot.functional.shaping import swapdims as swapdims
-from ingot.functional.shaping import t as t
-from ingot.functional.shaping import transpose as transpose
-from ingot.functional.shaping import unbind as unbind
-from ingot.functional.shaping import unflatten as unflatten
-from ingot.functional.shaping import unsqueeze as unsqueeze
+from ingot.functional.conversion import clone as clone
+from ingot.functional.gathering import argsort as argsort
+from ingot.functional.gathering import bincount as bincount
+from ingot.functional.gathering import bucketize as bucketize
+from ingot.functional.gathering import gather as gather
+from ingot.functional.gathering import histc as histc
+from ingot.functional.gathering import index_add as index_add
+from ingot.functional.gathering import index_copy as index_copy
+from ingot.functional.gathering import index_fill as index_fill
+from ingot.functional.gathering import index_select as index_select
+from ingot.functional.gathering import kthvalue as kthvalue
+from ingot.functional.gathering import masked_scatter as masked_scatter
+from ingot.functional.gathering import masked_select as masked_select
+from ingot.functional.gathering import msort as msort
+from ingot.functional.gathering import nonzero as nonzero
+from ingot.functional.gathering import scatter as scatter
+from ingot.functional.gathering import scatter_add as scatter_add
+from ingot.functional.gathering import scatter_reduce as scatter_reduce
+from ingot.functional.gathering import searchsorted as searchsorted
+from ingot.functional.gathering import sort as sort
+from ingot.functional.gathering import take as take
+from ingot.functional.gathering import take_along_dim as take_along_dim
+from ingot.functional.gathering import topk as topk
+from ingot.functional.gathering import unique as unique
 from ingot.functional.joining import cat as cat
 from ingot.functional.joining import chunk as chunk
 from ingot.functional.joining import concat as concat
@@ -198,58 +146,121 @@ from ingot.functional.linalg import mv as mv
 from ingot.functional.linalg import outer as outer
 from ingot.functional.linalg import tensordot as tensordot
 from ingot.functional.linalg import trace as trace
-from ingot.functional.gathering import argsort as argsort
-from ingot.functional.gathering import bincount as bincount
-from ingot.functional.gathering import bucketize as bucketize
-from ingot.functional.gathering import gather as gather
-from ingot.functional.gathering import histc as histc
-from ingot.functional.gathering import index_add as index_add
-from ingot.functional.gathering import index_copy as index_copy
-from ingot.functional.gathering import index_fill as index_fill
-from ingot.functional.gathering import index_select as index_select
-from ingot.functional.gathering import kthvalue as kthvalue
-from ingot.functional.gathering import masked_scatter as masked_scatter
-from ingot.functional.gathering import masked_select as masked_select
-from ingot.functional.gathering import msort as msort
-from ingot.functional.gathering import nonzero as nonzero
-from ingot.functional.gathering import scatter as scatter
-from ingot.functional.gathering import scatter_add as scatter_add
-from ingot.functional.gathering import scatter_reduce as scatter_reduce
-from ingot.functional.gathering import searchsorted as searchsorted
-from ingot.functional.gathering import sort as sort
-from ingot.functional.gathering import take as take
-from ingot.functional.gathering import take_along_dim as take_along_dim
-from ingot.functional.gathering import topk as topk
-from ingot.functional.gathering import unique as unique
-from ingot.functional.activations import celu as celu
-from ingot.functional.activations import log_softmax as log_softmax
-from ingot.functional.activations import prelu as prelu
-from ingot.functional.activations import relu as relu
-from ingot.functional.activations import relu_ as relu_
-from ingot.functional.activations import selu as selu
-from ingot.functional.activations import softmax as softmax
 from ingot.functional.normalization import dropout as dropout
 from ingot.functional.normalization import layer_norm as layer_norm
-from ingot.functional.conversion import clone as clone
-from ingot.creation import arange as arange
-from ingot.creation import as_tensor as as_tensor
-from ingot.creation import asarray as asarray
-from ingot.creation import empty as empty
-from ingot.creation import empty_like as empty_like
-from ingot.creation import eye as eye
-from ingot.creation import from_numpy as from_numpy
-from ingot.creation import full as full
-from ingot.creation import full_like as full_like
-from ingot.creation import linspace as linspace
-from ingot.creation import logspace as logspace
-from ingot.creation import ones as ones
-from ingot.creation import ones_like as ones_like
-from ingot.creation import scalar_tensor as scalar_tensor
-from ingot.creation import tensor as tensor
-from ingot.creation import tril_indices as tril_indices
-from ingot.creation import triu_indices as triu_indices
-from ingot.creation import zeros as zeros
-from ingot.creation import zeros_like as zeros_like
+from ingot.functional.reductions import all as all
+from ingot.functional.reductions import amax as amax
+from ingot.functional.reductions import amin as amin
+from ingot.functional.reductions import aminmax as aminmax
+from ingot.functional.reductions import any as any
+from ingot.functional.reductions import argmax as argmax
+from ingot.functional.reductions import argmin as argmin
+from ingot.functional.reductions import count_nonzero as count_nonzero
+from ingot.functional.reductions import cummax as cummax
+from ingot.functional.reductions import cummin as cummin
+from ingot.functional.reductions import cumprod as cumprod
+from ingot.functional.reductions import cumsum as cumsum
+from ingot.functional.reductions import diff as diff
+from ingot.functional.reductions import logsumexp as logsumexp
+from ingot.functional.reductions import max as max
+from ingot.functional.reductions import mean as mean
+from ingot.functional.reductions import median as median
+from ingot.functional.reductions import min as min
+from ingot.functional.reductions import nansum as nansum
+from ingot.functional.reductions import norm as norm
+from ingot.functional.reductions import prod as prod
+from ingot.functional.reductions import std as std
+from ingot.functional.reductions import std_mean as std_mean
+from ingot.functional.reductions import sum as sum
+from ingot.functional.reductions import var as var
+from ingot.functional.reductions import var_mean as var_mean
+from ingot.functional.shaping import broadcast_to as broadcast_to
+from ingot.functional.shaping import diagonal as diagonal
+from ingot.functional.shaping import expand as expand
+from ingot.functional.shaping import flatten as flatten
+from ingot.functional.shaping import moveaxis as moveaxis
+from ingot.functional.shaping import movedim as movedim
+from ingot.functional.shaping import narrow as narrow
+from ingot.functional.shaping import permute as permute
+from ingot.functional.shaping import ravel as ravel
+from ingot.functional.shaping import reshape as reshape
+from ingot.functional.shaping import select as select
+from ingot.functional.shaping import squeeze as squeeze
+from ingot.functional.shaping import swapaxes as swapaxes
+from ingot.functional.shaping import swapdims as swapdims
+from ingot.functional.shaping import t as t
+from ingot.functional.shaping import transpose as transpose
+from ingot.functional.shaping import unbind as unbind
+from ingot.functional.shaping import unflatten as unflatten
+from ingot.functional.shaping import unsqueeze as unsqueeze
+from ingot.functional.unary import abs as abs
+from ingot.functional.unary import absolute as absolute
+from ingot.functional.unary import acos as acos
+from ingot.functional.unary import acosh as acosh
+from ingot.functional.unary import arccos as arccos
+from ingot.functional.unary import arccosh as arccosh
+from ingot.functional.unary import arcsin as arcsin
+from ingot.functional.unary import arcsinh as arcsinh
+from ingot.functional.unary import arctan as arctan
+from ingot.functional.unary import arctanh as arctanh
+from ingot.functional.unary import asin as asin
+from ingot.functional.unary import asinh as asinh
+from ingot.functional.unary import atan as atan
+from ingot.functional.unary import atanh as atanh
+from ingot.functional.unary import bitwise_not as bitwise_not
+from ingot.functional.unary import ceil as ceil
+from ingot.functional.unary import clamp as clamp
+from ingot.functional.unary import clamp_max as clamp_max
+from ingot.functional.unary import clamp_min as clamp_min
+from ingot.functional.unary import clip as clip
+from ingot.functional.unary import cos as cos
+from ingot.functional.unary import cosh as cosh
+from ingot.functional.unary import digamma as digamma
+from ingot.functional.unary import erf as erf
+from ingot.functional.unary import erfc as erfc
+from ingot.functional.unary import erfinv as erfinv
+from ingot.functional.unary import exp as exp
+from ingot.functional.unary import exp2 as exp2
+from ingot.functional.unary import expm1 as expm1
+from ingot.functional.unary import fix as fix
+from ingot.functional.unary import floor as floor
+from ingot.functional.unary import frac as frac
+from ingot.functional.unary import isfinite as isfinite
+from ingot.functional.unary import isinf as isinf
+from ingot.functional.unary import isnan as isnan
+from ingot.functional.unary import lgamma as lgamma
+from ingot.functional.unary import log as log
+from ingot.functional.unary import log1p as log1p
+from ingot.functional.unary import log2 as log2
+from ingot.functional.unary import log10 as log10
+from ingot.functional.unary import logical_not as logical_not
+from ingot.functional.unary import logit as logit
+from ingot.functional.unary import nan_to_num as nan_to_num
+from ingot.functional.unary import neg as neg
+from ingot.functional.unary import negative as negative
+from ingot.functional.unary import positive as positive
+from ingot.functional.unary import reciprocal as reciprocal
+from ingot.functional.unary import round as round
+from ingot.functional.unary import rsqrt as rsqrt
+from ingot.functional.unary import sgn as sgn
+from ingot.functional.unary import sigmoid as sigmoid
+from ingot.functional.unary import sign as sign
+from ingot.functional.unary import sin as sin
+from ingot.functional.unary import sinh as sinh
+from ingot.functional.unary import sqrt as sqrt
+from ingot.functional.unary import square as square
+from ingot.functional.unary import tan as tan
+from ingot.functional.unary import tanh as tanh
+from ingot.functional.unary import trunc as trunc
+from ingot.jit import jit as jit
+from ingot.modes import enable_grad as enable_grad
+from ingot.modes import get_default_dtype as get_default_dtype
+from ingot.modes import inference_mode as inference_mode
+from ingot.modes import is_grad_enabled as is_grad_enabled
+from ingot.modes import no_grad as no_grad
+from ingot.modes import set_default_dtype as set_default_dtype
+from ingot.modes import set_grad_enabled as set_grad_enabled
+from ingot.printing import set_printoptions as set_printoptions
 from ingot.rng import Generator as Generator
 from ingot.rng import bernoulli as bernoulli
 from ingot.rng import default_generator as default_generator
@@ -267,47 +278,40 @@ from ingot.rng import randn_like as randn_like
 from ingot.rng import randperm as randperm
 from ingot.rng import seed as seed
 from ingot.rng import set_rng_state as set_rng_state
-from ingot.modes import enable_grad as enable_grad
-from ingot.modes import get_default_dtype as get_default_dtype
-from ingot.modes import inference_mode as inference_mode
-from ingot.modes import is_grad_enabled as is_grad_enabled
-from ingot.modes import no_grad as no_grad
-from ingot.modes import set_default_dtype as set_default_dtype
-from ingot.modes import set_grad_enabled as set_grad_enabled
-from ingot.printing import set_printoptions as set_printoptions
-from ingot.jit import jit as jit
+from ingot.runtime import dtypes as _dtypes
+from ingot.runtime.errors import IngotError as IngotError
 from ingot.tensor import Parameter as Parameter
 from ingot.tensor import Size as Size
 from ingot.tensor import Tensor as Tensor
-from ingot.promote import result_dtype as result_type
-from ingot.runtime.dtypes import DType as dtype
-from ingot.tensor import Device as device
-from ingot.runtime.dtypes import bool_ as bool
-from ingot.runtime.dtypes import uint8 as uint8
-from ingot.runtime.dtypes import int8 as int8
-from ingot.runtime.dtypes import int16 as int16
-from ingot.runtime.dtypes import int32 as int32
-from ingot.runtime.dtypes import int64 as int64
-from ingot.runtime.dtypes import float16 as float16
-from ingot.runtime.dtypes import bfloat16 as bfloat16
-from ingot.runtime.dtypes import float32 as float32
-from ingot.runtime.dtypes import float64 as float64
-from ingot.runtime.dtypes import int16 as short
-from ingot.runtime.dtypes import int32 as int
-from ingot.runtime.dtypes import int64 as long
-from ingot.runtime.dtypes import float16 as half
-from ingot.runtime.dtypes import float32 as float
-from ingot.runtime.dtypes import float64 as double
-from ingot.runtime.dtypes import uint32 as uint32
-from ingot.runtime.dtypes import uint64 as uint64
-from ingot.runtime.errors import IngotError as IngotError
+
+# Dtypes, under PyTorch's names.
+result_type = _promote.result_dtype
+dtype = _dtypes.DType
+bfloat16 = _dtypes.bfloat16
+bool = _dtypes.bool_
+float16 = _dtypes.float16
+half = _dtypes.float16
+float = _dtypes.float32
+float32 = _dtypes.float32
+double = _dtypes.float64
+float64 = _dtypes.float64
+int8 = _dtypes.int8
+int16 = _dtypes.int16
+short = _dtypes.int16
+int = _dtypes.int32
+int32 = _dtypes.int32
+int64 = _dtypes.int64
+long = _dtypes.int64
+uint8 = _dtypes.uint8
+uint32 = _dtypes.uint32
+uint64 = _dtypes.uint64
+device = _tensor.Device
 
 inf = builtins.float("inf")
 nan = builtins.float("nan")
 pi = 3.141592653589793
 e = 2.718281828459045
 newaxis = None
-strided = "strided"
 
 
 def is_tensor(obj: object) -> builtins.bool:
@@ -323,3 +327,14 @@ def is_floating_point(input: Tensor) -> builtins.bool:
 def numel(input: Tensor) -> Any:
     """The number of elements."""
     return input.numel()
+
+
+if TYPE_CHECKING:
+    from ingot import aot as aot
+else:
+
+    def __getattr__(name):
+        """`ingot.aot` brings the whole compiler with it, so it is imported when it is first asked for."""
+        if name == "aot":
+            return importlib.import_module("ingot.aot")
+        raise AttributeError(f"module 'ingot' has no attribute {name!r}")

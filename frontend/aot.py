@@ -152,7 +152,7 @@ def results(name: str, recording: Recording) -> Iterator[tuple[str, int]]:
             output = gradients[id(result.tensor)]
         elif isinstance(result, Same) and not hasattr(result.value, "_storage"):
             continue  # a Python constant, which C callers have no use for
-        elif isinstance(result, SameArgument) and Argument(result.index) in in_place:
+        elif isinstance(result, SameArgument) and Argument(result.leaf) in in_place:
             continue  # the argument itself, changed in place: the caller has it
         if output is None:
             raise BuildError(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
 from ingot.compiler import ir
 from ingot.compiler.ir import TensorType, Value
 from ingot.compiler.ops import elementwise
@@ -61,7 +62,7 @@ class ArrayEngine:
         return array_of(tensor)
 
     def ones(self, type: TensorType) -> Array:
-        return np.ones(type.shape, type.dtype.numpy)  # type: ignore[arg-type]
+        return np.ones(type.shape, type.dtype.numpy)
 
     def add(self, a: Array, b: Array) -> Array:
         return np.add(a, b)
@@ -114,7 +115,7 @@ class TensorEngine:
         trace = modes.trace
         if trace is not None:
             return trace.wrap(full(type, 1))
-        return tensor_from_array(np.ones(type.shape, type.dtype.numpy))  # type: ignore[arg-type]
+        return tensor_from_array(np.ones(type.shape, type.dtype.numpy))
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return apply(elementwise.add, a, b)
@@ -136,7 +137,7 @@ class TensorEngine:
         trace = modes.trace
         if trace is not None:
             return trace.wrap(full(type, 0))
-        return tensor_from_array(np.zeros(type.shape, type.dtype.numpy))  # type: ignore[arg-type]
+        return tensor_from_array(np.zeros(type.shape, type.dtype.numpy))
 
     def tensor(self, cotangent: Tensor) -> Tensor:
         return cotangent
@@ -325,9 +326,7 @@ def accumulate(leaf: Tensor, engine: Engine, cotangent: Any) -> None:
         assign(existing, apply(elementwise.add, existing, engine.tensor(cotangent)))
 
 
-def starts(
-    tensors: Sequence[Tensor], cotangents: Sequence[Tensor | None], engine: Engine
-) -> list[tuple[Any, Any]]:
+def starts(tensors: Sequence[Tensor], cotangents: Sequence[Tensor | None], engine: Engine) -> list[tuple[Any, Any]]:
     """(edge, cotangent) of each tensor. Raises GradError (IG303, IG305) and ShapeError (IG307)."""
     found: list[tuple[Any, Any]] = []
     for position, (tensor, given) in enumerate(zip(tensors, cotangents, strict=True)):
@@ -438,7 +437,9 @@ def grad(
     passed = walk(ends, cotangents, retain, create_graph, wanted)
     found: list[Any] = []
     for position, (tensor, edge) in enumerate(zip(wrt, edges, strict=True)):
-        cotangent = passed.found.get(id(edge)) if type(edge) is Node else passed.at_leaves.get(id(edge), (None, None))[1]
+        cotangent = (
+            passed.found.get(id(edge)) if type(edge) is Node else passed.at_leaves.get(id(edge), (None, None))[1]
+        )
         if edge is None or cotangent is None:
             found.append(_unused(position, tensor, edge, bool(allow_unused), materialize_grads))
         else:
@@ -481,4 +482,3 @@ def tensor_hook(tensor: Tensor, hook: Callable[[Any], Any]) -> Callable[[], None
         )
     node.hooks = [*(node.hooks or []), hook]
     return lambda: None if node.hooks is None else node.hooks.remove(hook)
-

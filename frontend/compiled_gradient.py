@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from ingot.autograd import ArrayEngine, walk
 from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops.source import get

@@ -10,6 +10,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
+
 from ingot.compiler.dims import product
 from ingot.compiler.ir import Op, Shape, TensorType, Value
 from ingot.runtime import dtypes
@@ -18,7 +19,7 @@ from ingot.runtime.layout import Layout
 from ingot.runtime.storage import Storage
 
 if TYPE_CHECKING:
-    from ingot.autograd import Node
+    from ingot.tape import Node
     from ingot.tensor import Tensor
     from ingot.tracing import Trace
 
@@ -140,7 +141,7 @@ def is_traced(tensor: TensorBase) -> bool:
 
 def array_of(tensor: TensorBase) -> Array:
     """The elements of a concrete tensor as an array that shares its memory."""
-    return tensor._storage.array(tensor._layout, tensor._offset)  # type: ignore[union-attr]
+    return tensor._storage.array(tensor._layout, tensor._offset)
 
 
 def own_array(array: Any, operands: tuple[Array, ...] = ()) -> Array:
@@ -193,5 +194,3 @@ def bump_version(storage: Storage | TracedStorage) -> None:
 
         _watched[key] = weakref.ref(storage, forget)
     _versions[key] = _versions.get(key, 0) + 1
-
-

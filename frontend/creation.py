@@ -7,6 +7,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from ingot.compiler.ir import TensorType
 from ingot.compiler.ops.source import constant, iota
 from ingot.compiler.ops.source import full as full_value
@@ -199,7 +200,7 @@ def _known(array: np.ndarray[Any, Any]) -> Tensor:
     """Elements known now: a tensor, or a constant of the trace."""
     trace = modes.trace
     if trace is not None:
-        return trace.wrap(constant(np.asarray(array, order="C")))  # type: ignore[no-any-return]
+        return trace.wrap(constant(np.asarray(array, order="C")))
     return tensor_from_array(own_array(array))
 
 
@@ -316,4 +317,3 @@ def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
 def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """The indices of an upper triangle, [2, n]."""
     return _known(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))
-

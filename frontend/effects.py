@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ingot.core import TensorBase, is_traced
@@ -68,13 +69,13 @@ def references(fn: Any) -> list[tuple[str, Any, Callable[[], Any]]]:
 def _names(function: types.FunctionType) -> Iterator[tuple[str, Any, Callable[[], Any]]]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
-            yield name, cell.cell_contents, (lambda cell=cell: cell.cell_contents)
+            yield name, cell.cell_contents, partial(getattr, cell, "cell_contents")
         except ValueError:
             continue
     variables = function.__globals__
     names = {name for code in nested_codes(function.__code__) for name in code.co_names}
     for name in sorted(names & variables.keys()):
-        yield name, variables[name], (lambda variables=variables, name=name: variables.get(name))
+        yield name, variables[name], partial(variables.get, name)
 
 
 def _snapshot(value: Any) -> Any:
@@ -97,7 +98,8 @@ def _attributes(value: Any) -> dict[str, Any] | None:
     file = getattr(module, "__file__", None)
     if file is None or is_internal(file) or not hasattr(value, "__dict__") or kind.__module__ == "builtins":
         return None
-    return vars(value)
+    found: dict[str, Any] = vars(value)
+    return found
 
 
 class Watch:

@@ -1,4 +1,4 @@
-"""A graph as bytes that are equal exactly for graphs with the same structure, in every process: the disk cache's key."""
+"""A graph as bytes, equal in every process for graphs with the same structure and no others: the disk cache's key."""
 
 from __future__ import annotations
 

@@ -86,16 +86,14 @@ def _gradients(value: Any, leaves: list[Any], fn: Callable[..., Any], recorded: 
         what = repr(type_of(value)) if isinstance(value, TensorBase) else type(value).__name__
         raise GradError(
             "IG318",
-            f"grad needs a function that returns a floating scalar, and {getattr(fn, '__name__', 'this one')} returned {what}",
+            f"grad needs a floating scalar, and {getattr(fn, '__name__', 'the function')} returned {what}",
             where=user_line(),
             fix="return loss.sum() or loss.mean()",
         )
     tensors = [leaf for leaf in leaves if isinstance(leaf, TensorBase) and leaf._layout.dtype.is_floating_point]
     if not needs_grad(value):
         return [_zeros(leaf) for leaf in leaves]
-    found = iter(
-        autograd.grad(value, tensors, create_graph=recorded, allow_unused=True, materialize_grads=True)
-    )
+    found = iter(autograd.grad(value, tensors, create_graph=recorded, allow_unused=True, materialize_grads=True))
     wanted = {id(t) for t in tensors}
     return [next(found) if id(leaf) in wanted else None for leaf in leaves]
 

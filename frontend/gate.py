@@ -45,13 +45,13 @@ def apply_several(op: Op, *tensors: TensorBase, **attrs: Any) -> tuple[Tensor, .
     if trace is None:
         arrays = evaluate(op, tensors, attrs)
         results: tuple[Tensor, ...] = tuple([tensor_from_array(array) for array in arrays])
-        if modes.grad and any([needs_grad(t) for t in tensors]):
+        if modes.grad and any(needs_grad(t) for t in tensors):
             _record_several(record(op, attrs, tensors, results), results)
         return results
     values = [trace.value_of(tensor) for tensor in tensors]
     value = trace.build(op, values, attrs)
     results = tuple([trace.wrap(trace.build(get, (value,), {"index": i})) for i in range(len(value.types))])
-    if modes.grad and any([needs_grad(t) for t in tensors]):
+    if modes.grad and any(needs_grad(t) for t in tensors):
         _record_several(record_traced(op, attrs, tensors, values, value), results)
     return results
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from ingot.core import TensorBase
@@ -58,9 +59,7 @@ def environment(modules: tuple[Any, ...], tensors: list[Any]) -> Environment:
 
 
 def _same_state(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
-    return len(now) == len(before) and all(
-        a[0] == b[0] and same(a[1], b[1]) for a, b in zip(now, before, strict=True)
-    )
+    return len(now) == len(before) and all(a[0] == b[0] and same(a[1], b[1]) for a, b in zip(now, before, strict=True))
 
 
 def referenced(fn: Any) -> list[Reference]:
@@ -70,7 +69,7 @@ def referenced(fn: Any) -> list[Reference]:
     for name, value, again in references(fn):
         if isinstance(value, type | types.ModuleType | types.FunctionType | types.BuiltinFunctionType):
             continue
-        if name == "self" or callable(value) and is_internal(type(value).__module__):
+        if name == "self" or (callable(value) and is_internal(type(value).__module__)):
             continue
         if name == fn.__name__ or (name.startswith("__") and name.endswith("__")):
             continue
@@ -87,7 +86,7 @@ def _attributes(fn: Any, name: str, value: Any) -> list[Reference]:
     mentioned = set(code.co_names) if code is not None else set()
     attributes = vars(value)
     return [
-        Reference(f"{name}.{key}", item, (lambda attributes=attributes, key=key: attributes.get(key)))
+        Reference(f"{name}.{key}", item, partial(attributes.get, key))
         for key, item in list(attributes.items())
         if key in mentioned and isinstance(item, _SCALARS)
     ]
@@ -100,7 +99,7 @@ def checker(references_: list[Reference]) -> Callable[[], bool] | None:
     tests = [reference.holds for reference in references_]
 
     def holds() -> bool:
-        return all([test() for test in tests])
+        return all(test() for test in tests)
 
     return holds
 

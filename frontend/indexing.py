@@ -6,10 +6,12 @@ the dimensions they stand at. When those are not neighbours, the new dimensions 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
 from ingot.compiler.dims import product
 from ingot.compiler.ops import elementwise
 from ingot.compiler.ops import index as index_rows
@@ -133,7 +135,8 @@ def _fitting(target: Tensor, value: Any, shape: Any) -> Tensor:
     if not fits:
         raise ShapeError(
             "IG233",
-            f"shape mismatch: value of shape {list(mine)} cannot be broadcast to indexing result of shape {list(shape)}",
+            f"shape mismatch: value tensor of shape {list(mine)} cannot be broadcast to indexing result of shape "
+            f"{list(shape)}",
             where=user_line(),
         )
     return expand_to(cast_to(x, dtype), shape)
@@ -287,10 +290,12 @@ def _plan(basic: Basic) -> Plan:
     x = basic.view
     shape = x._layout.shape
     sizes = [shape[dim] for dim in dims]
-    places = _broadcast([wrapped(_checked(part, size), size) for (_, part), size in zip(basic.advanced, sizes, strict=True)])
+    places = _broadcast(
+        [wrapped(_checked(part, size), size) for (_, part), size in zip(basic.advanced, sizes, strict=True)]
+    )
     if len(dims) == 1:
         return Plan(x, places[0], dims[0], (), shape)
-    neighbours = all(b == a + 1 for a, b in zip(dims, dims[1:], strict=False))
+    neighbours = all(b == a + 1 for a, b in itertools.pairwise(dims))
     order: tuple[int, ...] = ()
     first = dims[0]
     if not neighbours:
@@ -323,7 +328,7 @@ def _broadcast(parts: list[Tensor]) -> list[Tensor]:
         return parts
     shapes = [part._layout.shape for part in parts]
     try:
-        shape = broadcast_shapes(*shapes)  # type: ignore[arg-type]
+        shape = broadcast_shapes(*shapes)
     except ShapeError:
         raise ShapeError(
             "IG232",
@@ -333,4 +338,3 @@ def _broadcast(parts: list[Tensor]) -> list[Tensor]:
         ) from None
     wide = dtypes.int64 if any(part._layout.dtype is dtypes.int64 for part in parts) else dtypes.int32
     return [expand_to(cast_to(part, wide), shape) for part in parts]
-

@@ -382,4 +382,8 @@ def trace_specs(fn: Callable[..., Any], wanted: Sequence[str] | None = None) -> 
     return state.recording(tuple(stand_ins(given)), {})
 
 
-Defaults.on_change = dispatch.bump_epoch
+def _changed() -> None:
+    dispatch.bump_epoch()
+
+
+Defaults.on_change = _changed

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 import numpy as np
+
 from ingot.compiler.ir import Shape, Size, TensorType, Value
 from ingot.compiler.ops.elementwise import select
 from ingot.compiler.ops.source import full
@@ -37,7 +38,7 @@ class Builder(NamedTuple):
 def _true_tensor(shape: Shape) -> Tensor:
     trace = modes.trace
     if trace is not None:
-        return trace.wrap(full(TensorType(bool_, shape), True))  # type: ignore[no-any-return]
+        return trace.wrap(full(TensorType(bool_, shape), True))
     one = tensor_from_array(np.ones((), np.bool_))
     return new_tensor(layout_of(bool_, shape, (0,) * len(shape)), one._storage)  # type: ignore[no-any-return]
 

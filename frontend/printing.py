@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from ingot.core import array_of, is_traced
 from ingot.modes import Defaults
 from ingot.runtime import dtypes
@@ -124,7 +125,9 @@ def _edges(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     edge = Options.edgeitems
     for axis, size in enumerate(array.shape):
         if size > 2 * edge:
-            array = np.concatenate([np.take(array, range(edge), axis), np.take(array, range(size - edge, size), axis)], axis)
+            array = np.concatenate(
+                [np.take(array, range(edge), axis), np.take(array, range(size - edge, size), axis)], axis
+            )
     return array
 
 

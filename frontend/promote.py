@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from ingot.compiler.ir import Shape, TensorType
 from ingot.compiler.ops.elementwise import cast
 from ingot.compiler.ops.source import full
@@ -116,7 +117,7 @@ def splat(number: Any, dtype: DType, shape: Shape = ()) -> Tensor:
     trace = modes.trace
     if trace is not None:
         check_number(number, dtype)
-        return trace.wrap(full(TensorType(dtype, shape), number))  # type: ignore[no-any-return]
+        return trace.wrap(full(TensorType(dtype, shape), number))
     one = tensor_from_array(_element(number, dtype))
     return one if not shape else new_tensor(layout_of(dtype, shape, (0,) * len(shape)), one._storage)
 
@@ -155,7 +156,7 @@ def common_shape(operands: tuple[Operand, ...], name: str) -> Shape:
     if all(shape == first for shape in shapes):
         return first
     try:
-        return broadcast_shapes(*shapes)  # type: ignore[arg-type]
+        return broadcast_shapes(*shapes)
     except IngotError as error:
         given = ", ".join(_described(operand) for operand in operands)
         error.what = f"{name}: {error.what}"
@@ -187,7 +188,7 @@ def unified(name: str, *operands: Operand, dtype: DType | None = None) -> tuple[
     return tuple(
         [
             expand_to(cast_to(operand, dtype), shape)
-            if isinstance(operand, TensorBase) and type(operand) not in host_scalars
+            if is_tensor(operand) and type(operand) not in host_scalars
             else splat(operand, dtype, shape)
             for operand in operands
         ]

@@ -32,9 +32,9 @@ class Same(NamedTuple):
 
 
 class SameArgument(NamedTuple):
-    """A result that is the argument leaf `index` itself."""
+    """A result that is the argument leaf `leaf` itself."""
 
-    index: int
+    leaf: int
 
 
 class GradientSlot(NamedTuple):
@@ -55,7 +55,7 @@ Result = Fresh | Same | SameArgument | GradientSlot | ViewOf
 
 
 class GradWrite(NamedTuple):
-    """`tensor.grad` after the call: output `output`, or `value` when that is None. `argument`: the leaf it belongs to."""
+    """`tensor.grad` after the call: output `output`, or `value` when that is None. `argument`: the leaf whose it is."""
 
     tensor: Any
     output: int | None
@@ -257,7 +257,7 @@ def _view_of_input(
     source = trace.sources[storage.origin]  # type: ignore[index]
     if isinstance(source, GradientOf):
         return Fresh(outputs.add(trace.value_of(leaf)))
-    base = SameArgument(source.index) if isinstance(source, Argument) else Same(captured.tensor)
+    base = SameArgument(source.leaf) if isinstance(source, Argument) else Same(captured.tensor)
     return ViewOf(base, leaf._layout, leaf._offset)
 
 
@@ -271,4 +271,3 @@ def _plain(leaf: Any, trace: Trace) -> Any:
             fix="a tuple, list or dict",
         )
     return leaf
-

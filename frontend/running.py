@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from ingot import tree
 from ingot.compiled_gradient import attach, copies
 from ingot.compiler import ir
@@ -80,7 +81,9 @@ class Interpreted:
 
     def call(self, inputs: Sequence[Any], layouts: Sequence[Layout]) -> list[Any]:
         """As Compiled.call."""
-        arrays = interpret(self.graph, *[_region_array(t, v.shape) for t, v in zip(inputs, self.graph.inputs, strict=True)])
+        arrays = interpret(
+            self.graph, *[_region_array(t, v.shape) for t, v in zip(inputs, self.graph.inputs, strict=True)]
+        )
         replaced = dict(self.graph.aliases)
         outputs: list[Any] = []
         for position, array in enumerate(arrays):
@@ -114,7 +117,7 @@ def _region_array(tensor: TensorBase, shape: Any) -> np.ndarray[Any, Any]:
     """The run of elements that a graph input shows, from the tensor's first element on."""
     if tensor._layout.shape == shape and tensor._layout.contiguous:
         return array_of(tensor)
-    return tensor._storage.array(Layout.of(tensor._layout.dtype, shape), tensor._offset)  # type: ignore[union-attr]
+    return tensor._storage.array(Layout.of(tensor._layout.dtype, shape), tensor._offset)
 
 
 def input_tensors(recording: Recording, leaves: Sequence[Any]) -> list[Any]:
@@ -122,7 +125,7 @@ def input_tensors(recording: Recording, leaves: Sequence[Any]) -> list[Any]:
     found: list[Any] = []
     for source in recording.sources:
         if isinstance(source, Argument):
-            found.append(leaves[source.index])
+            found.append(leaves[source.leaf])
         elif isinstance(source, CapturedTensor):
             found.append(source.tensor)
         elif isinstance(source, GradientOf):
@@ -147,7 +150,7 @@ def finisher(recording: Recording) -> Callable[..., Any]:
         if isinstance(result, Same):
             return result.value
         if isinstance(result, SameArgument):
-            return leaves[result.index]
+            return leaves[result.leaf]
         if isinstance(result, GradientSlot):
             return result.tensor._grad
         if id(result) not in known:
@@ -224,7 +227,7 @@ def specialisation(
     buffers: dict[int, int] = {}
     for index, source in enumerate(recording.sources):
         if isinstance(source, Argument):
-            buffers[source.index] = index
+            buffers[source.leaf] = index
         elif isinstance(source, CapturedTensor):
             spec.captured(source.tensor, source.tensor._layout, index)
         elif isinstance(source, HostNumber):

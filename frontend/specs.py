@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ingot.compiler.dims import Dim
-from ingot.core import Storage, TensorBase, layout_of, new_tensor
+from ingot.core import TensorBase, layout_of, new_tensor
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import SpecError
+from ingot.runtime.storage import Storage
 
 _SPEC = re.compile(r"\s*([A-Za-z]+\d*)\s*\[\s*(.*?)\s*\]\s*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -50,9 +51,7 @@ def parse(text: str) -> Spec:
 
 
 def malformed(text: str, *why: str) -> SpecError:
-    return SpecError(
-        "IG730", f"the spec {text} cannot be read", detail=list(why), fix="f32[32,784], i64[b] or f32[]"
-    )
+    return SpecError("IG730", f"the spec {text} cannot be read", detail=list(why), fix="f32[32,784], i64[b] or f32[]")
 
 
 def parse_all(specs: Sequence[str | Spec]) -> tuple[Spec, ...]:

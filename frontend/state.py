@@ -74,9 +74,7 @@ def chain_in(region: Region, tensor: TensorBase) -> tuple[Step, ...] | None:
     return (*flat, *strided_chain(region.extent, layout.shape, layout.strides, offset))
 
 
-def strided_chain(
-    extent: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
-) -> tuple[Step, ...]:
+def strided_chain(extent: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> tuple[Step, ...]:
     """View steps from a vector of `extent` elements to a view with these strides at `offset`.
 
     Each dimension, by falling stride s, cuts what is left into rows of s elements. Raises TraceError (IG166) for

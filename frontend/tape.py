@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
 from ingot.compiler.ir import Op, TensorType, Value, toposort
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
@@ -211,7 +212,9 @@ class Plan:
             order = [v for v in order if v in reached]
         self.operands = tuple(p in reached for p in self.placeholders)
         given = {*self.placeholders, *self.cotangents, self.forward}
-        self.constants = {v: np.asarray(v.op.eval(**v.attrs)) for v in order if v.op.kind == "source" and v not in given}
+        self.constants = {
+            v: np.asarray(v.op.eval(**v.attrs)) for v in order if v.op.kind == "source" and v not in given
+        }
         self.order = [v for v in order if v not in given and v not in self.constants]
 
 
@@ -255,7 +258,7 @@ def run_plan(plan: Plan, cotangents: Sequence[Array | None], node: Node) -> list
     known: dict[Any, Any] = dict(plan.constants)
     for value, array in zip(plan.cotangents, cotangents, strict=True):
         if value is not None:
-            known[value] = np.zeros(value.shape, value.dtype.numpy) if array is None else array  # type: ignore[arg-type]
+            known[value] = np.zeros(value.shape, value.dtype.numpy) if array is None else array
     if node.saved:
         operands, outs = node.saved
         for value, saved in zip(plan.placeholders, operands, strict=True):
@@ -272,5 +275,3 @@ def run_plan(plan: Plan, cotangents: Sequence[Array | None], node: Node) -> list
 def is_projection(node: Node) -> bool:
     """Whether the node picks one result of an operation with several."""
     return node.op is get
-
-

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
 from ingot import autograd, core, creation, mutation
-from ingot.core import TensorBase, array_of, is_traced, tensor_from_array, version_of
+from ingot.core import array_of, is_traced, tensor_from_array, version_of
 from ingot.functional import arithmetic, reductions, shaping
 from ingot.functional.conversion import elements
 from ingot.gate import detached
@@ -22,11 +23,13 @@ from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import DTypeError, GradError, ShapeError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
-from ingot.tensor_methods import TensorMethods
 from ingot.tape import needs_grad
+from ingot.tensor_methods import TensorMethods
 
 # The class has methods of these names.
-_int, _float, _bool = int, float, bool
+_int = int
+_float = float
+_bool = bool
 
 
 class Size(tuple[Any, ...]):
@@ -139,7 +142,8 @@ class Tensor(TensorMethods):
         """The accumulated gradient; None before the first `backward`."""
         trace = modes.trace
         if trace is not None and not is_traced(self):
-            return trace.grad_of(self)
+            found: Tensor | None = trace.grad_of(self)
+            return found
         return self._grad
 
     @grad.setter
@@ -279,8 +283,7 @@ class Tensor(TensorMethods):
         if self._layout.dtype.is_floating_point or self._layout.numel != 1:
             raise DTypeError(
                 "IG239",
-                "only integer tensors of a single element can be converted to an index, not "
-                f"{self._layout!r}",
+                f"only integer tensors of a single element can be converted to an index, not {self._layout!r}",
                 where=user_line(),
             )
         return int(self.item())
@@ -386,9 +389,7 @@ class Tensor(TensorMethods):
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is not a leaf in `.grad`."""
         if not needs_grad(self):
-            raise GradError(
-                "IG303", "can't retain_grad on Tensor that has requires_grad=False", where=user_line()
-            )
+            raise GradError("IG303", "can't retain_grad on Tensor that has requires_grad=False", where=user_line())
         if self._node is not None:
             self._node.retained = weakref.ref(self)
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class Argument(NamedTuple):
-    """A graph input that is the leaf `index` of the arguments."""
+    """A graph input that is the leaf number `leaf` of the arguments."""
 
-    index: int
+    leaf: int
 
 
 class CapturedTensor(NamedTuple):
@@ -170,7 +170,7 @@ class Trace:
             captured = self.capture(tensor, source, f"captured{len(self.inputs)}")
         source_ = self.sources[captured.storage.origin]  # type: ignore[index]
         if isinstance(source_, Argument) and id(tensor) not in self.own_arguments:
-            self.pinned.add(source_.index)
+            self.pinned.add(source_.leaf)
         chain = chain_in(captured.region, tensor)
         if chain is None:
             raise RegionTooSmall(storage)
@@ -312,7 +312,10 @@ def host_number(container: dict[str, Any], key: str) -> Any:
 # What a traced value was used as: the code of the error and the way out.
 _USES = {
     "bool()": ("IG160", "ingot.where(condition, a, b), or ingot.cond(condition, then, otherwise)"),
-    "int()": ("IG161", "tensor arithmetic instead of a Python number, or static_argnames for a number that seldom changes"),
+    "int()": (
+        "IG161",
+        "tensor arithmetic instead of a Python number, or static_argnames for a number that seldom changes",
+    ),
     "float()": ("IG161", "tensor arithmetic instead of a Python number"),
     "an index or a size": ("IG162", "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)]"),
     "iteration": ("IG163", "for row in x.unbind(0): ..., or ingot.scan(body, init, x)"),
@@ -360,4 +363,3 @@ def leaked(storage: TracedStorage) -> TraceError:
         detail=[f"made at {made}"] if made is not None else [],
         fix=f"return it from {trace.name} instead of storing it elsewhere",
     )
-

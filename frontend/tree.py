@@ -71,7 +71,7 @@ def _open(tree: Any) -> tuple[type, Any, Iterable[Any]] | None:
     if kind is defaultdict:
         return kind, (tree.default_factory, tuple(tree)), tree.values()
     if isinstance(tree, tuple) and is_namedtuple(kind):
-        return kind, kind._fields, tree  # type: ignore[attr-defined]
+        return kind, kind._fields, tree
     names = getattr(kind, "__dataclass_fields__", None)
     if names is not None:
         return kind, tuple(names), [getattr(tree, name) for name in names]
@@ -91,7 +91,7 @@ def _close(definition: TreeDef, children: list[Any]) -> Any:
     assert kind is not None
     if is_namedtuple(kind):
         return kind(*children)
-    made = object.__new__(kind)
+    made: Any = object.__new__(kind)
     for name, child in zip(meta, children, strict=True):
         object.__setattr__(made, name, child)
     return made

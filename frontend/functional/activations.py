@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ingot.compiler.ops import elementwise, transcendental
 from ingot.functional.arithmetic import add, div, mul, sub, where
 from ingot.functional.reductions import amax, sum
-from ingot.functional.unary import clamp, exp, expm1, floating, log, log1p, neg, sigmoid, tanh
 from ingot.functional.unary import abs as absolute
+from ingot.functional.unary import clamp, exp, expm1, floating, log, log1p, neg, sigmoid, tanh
 from ingot.gate import apply
 from ingot.mutation import in_place
 from ingot.promote import cast_to, splat
@@ -69,7 +69,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight * x; one weight, or one per channel (dimension 1)."""
     if weight._layout.numel != 1:
         weight = weight.view((-1, *(1,) * (input._layout.ndim - 2)))
-    return where(input > 0, input, mul(weight, input))  # type: ignore[no-any-return]
+    return where(input > 0, input, mul(weight, input))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from ingot.compiler.ops import elementwise, transcendental
 from ingot.compiler.ir import Op
+from ingot.compiler.ops import elementwise, transcendental
 from ingot.core import is_tensor
 from ingot.functional.unary import reciprocal, rsqrt, sqrt, square
 from ingot.gate import apply
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 def _no_bool(name: str, dtype: DType, instead: str) -> None:
     if dtype.kind == "b":
-        raise DTypeError(
-            "IG215", f"{name} is not defined for bool tensors", where=user_line(), fix=instead
-        )
+        raise DTypeError("IG215", f"{name} is not defined for bool tensors", where=user_line(), fix=instead)
 
 
 def _scaled(other: Any, alpha: Any, dtype: DType) -> Any:
@@ -75,9 +73,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         a, b = unified("div", input, other, dtype=dtype if dtype.is_floating_point else Defaults.dtype)
         return apply(elementwise.div, a, b)
     if rounding_mode != "trunc":
-        raise SpecError(
-            "IG217", f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}", where=user_line()
-        )
+        raise SpecError("IG217", f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}", where=user_line())
     a, b = unified("div", input, other, dtype=dtype)
     if dtype.is_floating_point:
         return apply(elementwise.trunc, apply(elementwise.div, a, b))
@@ -248,7 +244,15 @@ def fmin(input: Any, other: Any) -> Tensor:
 def _without_nan(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if not a._layout.dtype.is_floating_point:
         return a, b
-    return apply(elementwise.select, apply(elementwise.isnan, a), b, a), apply(elementwise.select, apply(elementwise.isnan, b), a, b)
+    return apply(elementwise.select, apply(elementwise.isnan, a), b, a), apply(
+        elementwise.select, apply(elementwise.isnan, b), a, b
+    )
+
+
+@overload
+def where(condition: Tensor, input: Any, other: Any) -> Tensor: ...
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:

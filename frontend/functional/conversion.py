@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from ingot import creation
 from ingot.compiler.ops.view import reshape
 from ingot.core import TensorBase, array_of

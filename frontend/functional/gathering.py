@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ingot.compiler.ir import TensorType
 from ingot.compiler.ops import elementwise, source
 from ingot.compiler.ops import index as index_rows
 from ingot.compiler.ops import sort as sort_rows
 from ingot.compiler.ops import view as view_rows
-from ingot.compiler.ir import TensorType
 from ingot.core import array_of, is_traced, own_array, tensor_from_array
 from ingot.functional.arithmetic import div, ge, le, lt, mul, splat_or_expand, where
 from ingot.functional.reductions import ValuesAndIndices, axis_of
@@ -79,7 +80,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     return gather(expand_to(input, shape_a), axis, expand_to(wrapped(index, a[axis]), shape_b))
 
 
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """A copy of `input` with result[index[i][j]][j] = src[i][j] for dim 0; `src` may be a number.
 
     `reduce`: "add" or "multiply" combines instead of replacing. Raises SpecError (IG217).
@@ -113,9 +116,7 @@ def _updates(input: Tensor, index: Tensor, src: Any) -> Tensor:
 
 
 def _scatter_product(input: Tensor, index: Tensor, updates: Tensor, axis: int) -> Tensor:
-    factors = apply(
-        index_rows.scatter, splat_like(input, 1), index, updates, axis=axis, mode="set"
-    )
+    factors = apply(index_rows.scatter, splat_like(input, 1), index, updates, axis=axis, mode="set")
     return mul(input, factors)
 
 
@@ -146,9 +147,26 @@ def scatter_reduce(
     base = input
     if not include_self:
         neutral = {"sum": 0.0, "mean": 0.0, "amax": -float("inf"), "amin": float("inf")}[reduce]
-        base = apply(index_rows.scatter, input, place, splat(neutral, input._layout.dtype, place._layout.shape), axis=axis, mode="set")
+        base = apply(
+            index_rows.scatter,
+            input,
+            place,
+            splat(neutral, input._layout.dtype, place._layout.shape),
+            axis=axis,
+            mode="set",
+        )
     if reduce == "amin":
-        return apply(elementwise.neg, apply(index_rows.scatter, apply(elementwise.neg, base), place, apply(elementwise.neg, updates), axis=axis, mode="max"))
+        return apply(
+            elementwise.neg,
+            apply(
+                index_rows.scatter,
+                apply(elementwise.neg, base),
+                place,
+                apply(elementwise.neg, updates),
+                axis=axis,
+                mode="max",
+            ),
+        )
     if reduce == "amax":
         return apply(index_rows.scatter, base, place, updates, axis=axis, mode="max")
     summed = apply(index_rows.scatter, base, place, updates, axis=axis, mode="add")
@@ -173,13 +191,27 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     """A copy of `input` with alpha * source[i] added at index[i] of `dim`."""
     axis = axis_of(input, dim)
     updates = source if alpha == 1 else mul(source, alpha)
-    return apply(index_rows.put, input, wrapped(index_tensor(index, "index_add"), input._layout.shape[axis]), updates, axis=axis, mode="add")
+    return apply(
+        index_rows.put,
+        input,
+        wrapped(index_tensor(index, "index_add"), input._layout.shape[axis]),
+        updates,
+        axis=axis,
+        mode="add",
+    )
 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` with source[i] at index[i] of `dim`."""
     axis = axis_of(input, dim)
-    return apply(index_rows.put, input, wrapped(index_tensor(index, "index_copy"), input._layout.shape[axis]), source, axis=axis, mode="set")
+    return apply(
+        index_rows.put,
+        input,
+        wrapped(index_tensor(index, "index_copy"), input._layout.shape[axis]),
+        source,
+        axis=axis,
+        mode="set",
+    )
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
@@ -221,7 +253,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, as a vector."""
     needs_values(mask, "masked_select()", "where(mask, x, 0)")
-    shape = tuple(np.broadcast_shapes(input._layout.shape, mask._layout.shape))  # type: ignore[arg-type]
+    shape = tuple(np.broadcast_shapes(input._layout.shape, mask._layout.shape))
     flat = flatten(expand(input, shape))
     return index_select(flat, 0, nonzero(flatten(expand(mask, shape)), as_tuple=True)[0])
 
@@ -299,7 +331,7 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, ret
     """The distinct elements in order; with their places and numbers if asked."""
     needs_values(input, "unique()", "sort(), and compare neighbours")
     values, inverse, counts = np.unique(array_of(input), return_inverse=True, return_counts=True)
-    shaped = inverse.reshape(input._layout.shape).astype(np.int64)  # type: ignore[arg-type]
+    shaped = inverse.reshape(input._layout.shape).astype(np.int64)
     results = [values, *([shaped] if return_inverse else []), *([counts.astype(np.int64)] if return_counts else [])]
     tensors = tuple([tensor_from_array(own_array(r)) for r in results])
     return tensors if len(tensors) > 1 else tensors[0]
@@ -312,13 +344,18 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(array_of(tensor).max()) + 1 if tensor._layout.numel else 0
     shape = (*tensor._layout.shape, num_classes)
     classes = apply(source.iota, type=TensorType(dtypes.int64, shape), axis=len(shape) - 1)
-    return cast_to(apply(elementwise.eq, classes, expand(unsqueeze(cast_to(tensor, dtypes.int64), -1), shape)), dtypes.int64)
+    return cast_to(
+        apply(elementwise.eq, classes, expand(unsqueeze(cast_to(tensor, dtypes.int64), -1), shape)), dtypes.int64
+    )
 
 
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many elements fall into each of `bins` equal parts of [min, max]."""
-    low, high = (input.min(), input.max()) if min == max else (splat(min, input._layout.dtype), splat(max, input._layout.dtype))
+    low, high = (
+        (input.min(), input.max()) if min == max else (splat(min, input._layout.dtype), splat(max, input._layout.dtype))
+    )
     place = ((input - low) / (high - low) * bins).floor().clamp(0, bins - 1).long()
     inside = cast_to(ge(input, low) & le(input, high), input._layout.dtype)
-    return apply(index_rows.put, splat(0, input._layout.dtype, (bins,)), flatten(place), flatten(inside), axis=0, mode="add")
-
+    return apply(
+        index_rows.put, splat(0, input._layout.dtype, (bins,)), flatten(place), flatten(inside), axis=0, mode="add"
+    )

@@ -114,4 +114,3 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
             where=user_line(),
         )
     return assign(self, expand_to(cast_to(source, layout.dtype), layout.shape))
-

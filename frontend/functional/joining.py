@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ingot.compiler.ir import TensorType
 from ingot.compiler.ops import elementwise, source
 from ingot.compiler.ops import view as view_rows
-from ingot.compiler.ir import TensorType
 from ingot.functional.reductions import axes_of, axis_of
 from ingot.functional.shaping import expand, flatten, movedim, permute, reshape, sizes_of, sliced, unsqueeze
 from ingot.gate import apply
@@ -37,7 +38,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     dtype = result_dtype(*tensors)
     for position, part in enumerate(parts):
         mine, other = first._layout.shape, part._layout.shape
-        if len(mine) != len(other) or any(m != n for i, (m, n) in enumerate(zip(mine, other, strict=True)) if i != axis):
+        if len(mine) != len(other) or any(
+            m != n for i, (m, n) in enumerate(zip(mine, other, strict=True)) if i != axis
+        ):
             raise ShapeError(
                 "IG224",
                 f"cat: sizes must match except in dimension {axis}",
@@ -83,9 +86,11 @@ def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     size = input._layout.shape[axis]
     if isinstance(split_size, int):
         if split_size < 0 or (split_size == 0 and size != 0):
-            raise ShapeError("IG225", f"split: the size of a part must be positive, it is {split_size}", where=user_line())
+            raise ShapeError(
+                "IG225", f"split: the size of a part must be positive, it is {split_size}", where=user_line()
+            )
         step = max(split_size, 1)
-        bounds = [(i, min(i + step, size)) for i in range(0, max(size, 1), step)]  # type: ignore[type-var, call-overload]
+        bounds = [(i, min(i + step, size)) for i in range(0, max(size, 1), step)]
         return tuple([sliced(input, axis, a, b, 1) for a, b in bounds])
     if sum(split_size) != size:
         raise ShapeError(
@@ -120,7 +125,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         base, extra = divmod(size, indices_or_sections)
         return split(input, [base + (i < extra) for i in range(indices_or_sections)], dim)
     bounds = [0, *[min(i if i >= 0 else max(i + size, 0), size) for i in indices_or_sections], size]
-    return tuple([sliced(input, axis, a, max(a, b), 1) for a, b in zip(bounds, bounds[1:], strict=False)])
+    return tuple([sliced(input, axis, a, max(a, b), 1) for a, b in itertools.pairwise(bounds)])
 
 
 def repeat(input: Tensor, *sizes: Any) -> Tensor:
@@ -151,9 +156,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
     x = input if dim is not None else flatten(input)
     axis = axis_of(x, dim or 0)
     if isinstance(repeats, int):
-        grown = expand(
-            unsqueeze(x, axis + 1), (*x._layout.shape[: axis + 1], repeats, *x._layout.shape[axis + 1 :])
-        )
+        grown = expand(unsqueeze(x, axis + 1), (*x._layout.shape[: axis + 1], repeats, *x._layout.shape[axis + 1 :]))
         return apply(view_rows.reshape, grown, shape=flatten(grown, axis, axis + 1)._layout.shape)
     counts = repeats.tolist()
     size: Any = x._layout.shape[axis]
@@ -223,7 +226,7 @@ _PAD_MODES = ("constant", "reflect", "replicate", "circular")
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Elements put around the tensor: `pad` lists (before, after) from the last dimension backwards; negative ones crop.
+    """Elements put around the tensor: `pad` lists (before, after) from the last dimension backwards; negative: crop.
 
     `mode`: "constant" (with `value`), "reflect", "replicate" or "circular". Raises SpecError (IG226).
     """
@@ -269,7 +272,10 @@ def _pad_from_itself(x: Tensor, axis: int, low: int, high: int, mode: str) -> Te
     size, low, high = x._layout.shape[axis], max(low, 0), max(high, 0)
     if mode == "replicate":
         first, last = sliced(x, axis, 0, 1, 1), sliced(x, axis, size - 1, size, 1)
-        edges = [expand(e, tuple(n if i == axis else m for i, m in enumerate(e._layout.shape))) for e, n in ((first, low), (last, high))]
+        edges = [
+            expand(e, tuple(n if i == axis else m for i, m in enumerate(e._layout.shape)))
+            for e, n in ((first, low), (last, high))
+        ]
         return cat([edges[0], x, edges[1]], axis)
     if mode == "circular":
         return cat([sliced(x, axis, size - low, size, 1), x, sliced(x, axis, 0, high, 1)], axis)

@@ -35,7 +35,9 @@ def _checked(name: str, a: Tensor, b: Tensor) -> None:
             fix=f"one dtype for both, for example b.to({x})",
         )
     if x.kind == "b":
-        raise DTypeError("IG215", f"{name} is not defined for bool tensors", where=user_line(), fix="a.float() @ b.float()")
+        raise DTypeError(
+            "IG215", f"{name} is not defined for bool tensors", where=user_line(), fix="a.float() @ b.float()"
+        )
 
 
 def _mismatch(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:
@@ -71,7 +73,7 @@ def _batched(a: Tensor, b: Tensor) -> Tensor:
     """Matrices with leading dimensions on the right, and maybe on the left."""
     left, right = a._layout.shape[:-2], b._layout.shape[:-2]
     try:
-        lead = broadcast_shapes(left, right)  # type: ignore[arg-type]
+        lead = broadcast_shapes(left, right)
     except IngotError:
         raise _mismatch("matmul", a, b, f"batch dimensions {list(left)} and {list(right)} do not broadcast") from None
     a = expand_to(a, (*lead, *a._layout.shape[-2:]))
@@ -159,14 +161,12 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     a, w = input._layout, weight._layout
     if w.ndim not in (1, 2) or a.ndim == 0 or a.shape[-1] != w.shape[-1]:
         raise _mismatch("linear", input, weight, "the last size of the input must be the weight's last size")
-    result = apply(
-        contract.dot_general, input, weight, contract=((a.ndim - 1,), (w.ndim - 1,)), batch=((), ())
-    )
+    result = apply(contract.dot_general, input, weight, contract=((a.ndim - 1,), (w.ndim - 1,)), batch=((), ()))
     return result if bias is None else add(result, bias)
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Sums of products over several dimensions: the last `dims` of a with the first of b, or two lists of dimensions."""
+    """Sums of products over several dimensions: the last `dims` of a with the first of b, or two lists of them."""
     _checked("tensordot", a, b)
     if isinstance(dims, int):
         left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
@@ -179,4 +179,3 @@ def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix."""
     _ranks("trace", (input, 2))
     return input.diagonal().sum()
-

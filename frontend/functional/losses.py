@@ -57,7 +57,7 @@ def cross_entropy(
         return loss
     spread = _smooth_loss(logs, target, weight, ignore_index, axis, reduction)
     count = logs._layout.shape[axis]
-    return add(mul(loss, 1 - label_smoothing), mul(spread, label_smoothing / count))  # type: ignore[operator]
+    return add(mul(loss, 1 - label_smoothing), mul(spread, label_smoothing / count))
 
 
 def _smooth_loss(
@@ -76,7 +76,7 @@ def _soft_targets(
 ) -> Tensor:
     count = logs._layout.shape[axis]
     if smoothing > 0:
-        target = add(mul(target, 1 - smoothing), smoothing / count)  # type: ignore[operator]
+        target = add(mul(target, 1 - smoothing), smoothing / count)
     scaled = mul(logs, target) if weight is None else mul(mul(logs, target), _per_class(weight, logs, axis))
     loss = neg(sum(scaled, axis))
     if reduction == "mean":
@@ -217,7 +217,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 
 def poisson_nll_loss(
-    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
 ) -> Tensor:
     """The negative log-likelihood of Poisson counts; `full` adds Stirling's term."""
     loss = sub(exp(input), mul(target, input)) if log_input else sub(input, mul(target, log(add(input, eps))))

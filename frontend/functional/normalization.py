@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ingot import rng
 from ingot.creation import empty_like
-from ingot.functional.arithmetic import add, div, mul, sub
+from ingot.functional.arithmetic import add, div, eq, mul, sub, where
 from ingot.functional.gathering import index_select
 from ingot.functional.reductions import mean, norm
 from ingot.functional.unary import rsqrt, square
@@ -54,8 +54,10 @@ def rms_norm(
 ) -> Tensor:
     """x / sqrt(mean(x^2) + eps) over the last dimensions, times weight. Zhang & Sennrich 2019."""
     axes = _trailing("rms_norm", input, normalized_shape)
-    small = eps if eps is not None else {"f64": 2.0**-52, "f16": 2.0**-10, "bf16": 2.0**-7}.get(
-        input._layout.dtype.short, 2.0**-23
+    small = (
+        eps
+        if eps is not None
+        else {"f64": 2.0**-52, "f16": 2.0**-10, "bf16": 2.0**-7}.get(input._layout.dtype.short, 2.0**-23)
     )
     result = mul(input, rsqrt(add(mean(square(input), axes, True), small)))
     return result if weight is None else mul(result, weight)
@@ -86,13 +88,13 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
     """The rows of `weight` [n, d] at the indices; the row `padding_idx` gets no gradient."""
     if padding_idx is not None:
-        place = padding_idx % weight._layout.shape[0]  # type: ignore[operator]
-        rows = expand_to((input == place).unsqueeze(-1), (*input._layout.shape, *weight._layout.shape[1:]))
+        place = padding_idx % weight._layout.shape[0]
         looked_up = _rows(weight, input)
-        return looked_up.detach().where(rows, looked_up)
+        rows = expand_to(eq(input, place).unsqueeze(-1), looked_up._layout.shape)
+        return where(rows, looked_up.detach(), looked_up)
     return _rows(weight, input)
 
 
-def _rows(weight: Tensor, indices: Tensor) -> Any:
+def _rows(weight: Tensor, indices: Tensor) -> Tensor:
     flat = index_select(weight, 0, indices.reshape(-1))
     return flat.view((*indices._layout.shape, *weight._layout.shape[1:]))

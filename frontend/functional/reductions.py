@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ingot.compiler.ir import Op, TensorType
 from ingot.compiler.ops import cumulative, elementwise, reduce, source
 from ingot.compiler.ops import index as index_rows
-from ingot.compiler.ir import Op, TensorType
 from ingot.functional.arithmetic import div, eq, ne, sub, where
 from ingot.functional.arithmetic import pow as power
 from ingot.functional.unary import abs, exp, floating, log, nan_to_num, sqrt, square
@@ -133,9 +133,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None
     return _extreme(input, dim, keepdim, other, reduce.min, reduce.argmin, elementwise.minimum, "min")
 
 
-def _extreme(
-    input: Tensor, dim: Any, keepdim: bool, other: Any, row: Op, position: Op, pairwise: Op, name: str
-) -> Any:
+def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, row: Op, position: Op, pairwise: Op, name: str) -> Any:
     from_dim = other if other is not None else (dim if hasattr(dim, "_layout") else None)
     if from_dim is not None:
         return elementwise_extreme(name, pairwise, input, from_dim)
@@ -242,9 +240,7 @@ def std_mean(
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
-def norm(
-    input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, dtype: DType | None = None
-) -> Tensor:
+def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, dtype: DType | None = None) -> Tensor:
     """The p-norm of the elements over `dim`: p = 2 ("fro"), 1, 0, inf, -inf or any number."""
     x = floating(input if dtype is None else cast_to(input, dtype))
     if p == "fro" or p == 2:
@@ -338,4 +334,3 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     middle = (input.shape[axis] - 1) // 2
     picked = ValuesAndIndices(values.select(axis, middle), indices.select(axis, middle))
     return ValuesAndIndices(*[t.unsqueeze(axis) for t in picked]) if keepdim else picked
-

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ingot.compiler.ops import elementwise
-from ingot.compiler.ops import view as view_rows
 from ingot.compiler.dims import product, quotient
 from ingot.compiler.ir import Shape, Size
+from ingot.compiler.ops import elementwise
+from ingot.compiler.ops import view as view_rows
 from ingot.core import contiguous_strides_of
 from ingot.functional.reductions import axis_of
 from ingot.gate import apply, apply_view
@@ -136,7 +136,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     axes = tuple([axis_of(input, d) for d in given])
     if sorted(axes) != list(range(layout.ndim)):
         raise ShapeError(
-            "IG202", f"permute{given} does not name each dimension of shape {list(layout.shape)} once", where=user_line()
+            "IG202",
+            f"permute{given} does not name each dimension of shape {list(layout.shape)} once",
+            where=user_line(),
         )
     shape = tuple([layout.shape[a] for a in axes])
     return apply_view(input, view_rows.permute, {"axes": axes}, shape, tuple([layout.strides[a] for a in axes]))
@@ -158,7 +160,10 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; vectors and scalars as they are."""
     if input._layout.ndim > 2:
         raise ShapeError(
-            "IG222", f"t() expects at most 2 dimensions, the tensor has {input._layout.ndim}", where=user_line(), fix="x.mT"
+            "IG222",
+            f"t() expects at most 2 dimensions, the tensor has {input._layout.ndim}",
+            where=user_line(),
+            fix="x.mT",
         )
     return permute(input, tuple(reversed(range(input._layout.ndim))))
 
@@ -168,9 +173,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     sources = [axis_of(input, d) for d in ((source,) if isinstance(source, int) else source)]
     places = [axis_of(input, d) for d in ((destination,) if isinstance(destination, int) else destination)]
     rest = iter([a for a in range(input._layout.ndim) if a not in sources])
-    return permute(
-        input, [sources[places.index(i)] if i in places else next(rest) for i in range(input._layout.ndim)]
-    )
+    return permute(input, [sources[places.index(i)] if i in places else next(rest) for i in range(input._layout.ndim)])
 
 
 moveaxis = movedim
@@ -187,9 +190,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     wanted = tuple(shape[i - added] if i >= added and isinstance(n, int) and n == -1 else n for i, n in enumerate(goal))
     fits = added >= 0 and all(m == 1 or m == n for m, n in zip(shape, wanted[added:], strict=True))
     if not fits or any(isinstance(n, int) and n < 0 for n in wanted):
-        raise ShapeError(
-            "IG201", f"expand: shape {list(shape)} cannot be expanded to {list(goal)}", where=user_line()
-        )
+        raise ShapeError("IG201", f"expand: shape {list(shape)} cannot be expanded to {list(goal)}", where=user_line())
     return expand_to(input, wanted) if wanted != shape else _same(input)
 
 
@@ -309,7 +310,7 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """One tensor per index of `dim`."""
-    return tuple([select(input, dim, i) for i in range(input._layout.shape[axis_of(input, dim)])])  # type: ignore[arg-type]
+    return tuple([select(input, dim, i) for i in range(input._layout.shape[axis_of(input, dim)])])
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
@@ -318,9 +319,8 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     x = movedim(input, (a, b), (-2, -1))
     rows, columns = x._layout.shape[-2:]
     down, right = max(-offset, 0), max(offset, 0)
-    length = max(min(rows - down, columns - right), 0)  # type: ignore[operator, type-var]
+    length = max(min(rows - down, columns - right), 0)
     # Flattened, the elements of a diagonal lie columns + 1 apart.
     x = narrow(narrow(x, -2, down, length), -1, right, length)
     flat = reshape(x, (*x._layout.shape[:-2], length * length))
     return sliced(flat, flat._layout.ndim - 1, 0, length * length, length + 1)
-

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ingot.compiler.ir import Op
 from ingot.compiler.ops import elementwise, transcendental
 from ingot.compiler.ops import view as view_rows
-from ingot.compiler.ir import Op
 from ingot.gate import apply
 from ingot.modes import Defaults
 from ingot.promote import cast_to, splat, unified
@@ -125,7 +125,9 @@ def exp2(input: Tensor) -> Tensor:
 def log10(input: Tensor) -> Tensor:
     """The logarithm to base 10."""
     x = floating(input)
-    return apply(elementwise.mul, apply(transcendental.log, x), splat(1 / math.log(10), x._layout.dtype, x._layout.shape))
+    return apply(
+        elementwise.mul, apply(transcendental.log, x), splat(1 / math.log(10), x._layout.dtype, x._layout.shape)
+    )
 
 
 def erfc(input: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ class ModuleList(Module):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(list(self._modules.values())[index])
+            return type(self)(list(self)[index])
         return list(self._modules.values())[index]
 
     def __setitem__(self, index: int, module: Module) -> None:

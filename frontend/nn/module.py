@@ -93,7 +93,9 @@ class Module:
     def _replace(self, known: dict[str, Any], name: str, value: Any) -> None:
         """Give a registered name another value."""
         if value is not None and known is self._parameters:
-            raise TypeError(f"cannot assign '{type(value).__name__}' as parameter '{name}' (nn.Parameter or None expected)")
+            raise TypeError(
+                f"cannot assign '{type(value).__name__}' as parameter '{name}' (nn.Parameter or None expected)"
+            )
         old = known[name]
         if isinstance(value, TensorBase) and is_traced(value) and isinstance(old, TensorBase):
             if old._layout is not value._layout:
@@ -425,4 +427,3 @@ def _hooked(hooks: dict[Any, Any], hook: Callable[..., Any]) -> Callable[[], Non
         bump_epoch()
 
     return remove
-

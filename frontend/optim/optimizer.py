@@ -88,7 +88,9 @@ class Optimizer:
         for member in members:
             if not isinstance(member, TensorBase):
                 raise SpecError(
-                    "IG249", f"optimizer can only optimize Tensors, but one of the params is {member!r}", where=user_line()
+                    "IG249",
+                    f"optimizer can only optimize Tensors, but one of the params is {member!r}",
+                    where=user_line(),
                 )
             if member._node is not None:
                 raise GradError(
@@ -164,7 +166,9 @@ class Optimizer:
         groups = state_dict["param_groups"]
         if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
             raise SpecError(
-                "IG250", "loaded state dict contains a parameter group that doesn't match the optimizer's", where=user_line()
+                "IG250",
+                "loaded state dict contains a parameter group that doesn't match the optimizer's",
+                where=user_line(),
             )
         by_number = {
             number: param
@@ -214,4 +218,3 @@ def made_once(state: dict[str, Any], key: str, make: Callable[[], Tensor]) -> Te
             state[key] = make()
     made: Tensor = state[key]
     return made
-

@@ -33,9 +33,7 @@ class SGD(Optimizer):
     ) -> None:
         not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise SpecError(
-                "IG251", "Nesterov momentum requires a momentum and zero dampening", where=user_line()
-            )
+            raise SpecError("IG251", "Nesterov momentum requires a momentum and zero dampening", where=user_line())
         self._pending: dict[int, Tensor] = {}
         super().__init__(
             params,
