@@ -1,102 +1,105 @@
-"""Tensors on disk, as safetensors: names, shapes and bytes, and nothing that could run."""
+"""Tensors on disk, as safetensors: no pickle, so reading a file runs nothing.
+
+A dict of tensors by name makes a file that every reader of safetensors understands. Other trees of dicts, lists,
+tuples, tensors and plain values (a state_dict of an optimiser) keep their structure in the file's metadata.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ingot.core import is_tensor
+from ingot.core import TensorBase, array_of
 from ingot.creation import from_numpy
-from ingot.runtime import dtypes
-from ingot.runtime.errors import DTypeError, OutputError, SpecError
-from ingot.tensor import Tensor
+from ingot.runtime.errors import OutputError, SpecError
 
-# The format's names (https://github.com/huggingface/safetensors, README) for the dtypes that tensors have.
-NAMES = {
-    "BOOL": dtypes.bool_, "U8": dtypes.uint8, "I8": dtypes.int8, "I16": dtypes.int16, "I32": dtypes.int32,
-    "I64": dtypes.int64, "U32": dtypes.uint32, "U64": dtypes.uint64, "F16": dtypes.float16, "BF16": dtypes.bfloat16,
-    "F32": dtypes.float32, "F64": dtypes.float64,
-}  # fmt: skip
+_METADATA = "ingot.tree"
+_PLAIN = (bool, int, float, str, type(None))
 
 
-def save(tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Write named tensors, such as a `state_dict()`, to a safetensors file.
+def save(obj: Any, path: str | Path) -> None:
+    """Write a tree of tensors; the file appears whole or not at all.
 
-    The file appears whole or not at all: an interrupted write leaves what was there before. Raises DTypeError (IG801)
-    for anything but a flat mapping from names to tensors, and OutputError (IG602) where the file cannot be written.
-
-    >>> ingot.save(model.state_dict(), "model.safetensors")
+    Raises SpecError (IG605) for what cannot be stored, OutputError (IG602) when the file cannot be written.
     """
-    import safetensors.numpy
+    from safetensors.numpy import save as serialised
 
+    tensors: dict[str, np.ndarray[Any, Any]] = {}
+    structure = _taken_apart(obj, "", tensors)
+    flat = isinstance(obj, dict) and all(isinstance(k, str) and isinstance(v, TensorBase) for k, v in obj.items())
+    data = serialised(tensors, metadata=None if flat else {_METADATA: json.dumps(structure)})
     target = Path(path)
-    data = safetensors.numpy.save({name: saved(name, tensor) for name, tensor in checked(tensors).items()})
-    staged = ""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(prefix=".ingot-", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(staged).replace(target)
+        handle, name = tempfile.mkstemp(prefix=".ingot-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
     except OSError as error:
-        if staged:
-            Path(staged).unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise OutputError("IG602", f"cannot write {target}: {reason}", detail=["nothing was written"]) from None
+        raise OutputError("IG602", f"cannot write {target}: {error.strerror}") from None
 
 
-def checked(tensors: Any) -> Mapping[str, Tensor]:
-    if isinstance(tensors, Mapping) and all(isinstance(name, str) for name in tensors):
+def load(path: str | Path) -> Any:
+    """What `save` wrote; of a safetensors file from elsewhere, its tensors by name.
+
+    Raises OutputError (IG606) for a file that does not exist or holds something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: from_numpy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise OutputError("IG606", f"cannot read {path}: {error.strerror or error}") from None
+    except SafetensorError as error:
+        raise OutputError("IG606", f"{path} is no safetensors file: {error}") from None
+    if _METADATA not in metadata:
         return tensors
-    raise DTypeError(
-        "IG801",
-        f"save takes a mapping from names to tensors, not {type(tensors).__name__}",
-        fix="ingot.save(model.state_dict(), path)",
+    return _put_together(json.loads(metadata[_METADATA]), tensors)
+
+
+def _taken_apart(obj: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
+    """The structure as JSON; tensors go to `tensors` under their paths."""
+    if isinstance(obj, TensorBase):
+        tensors[path] = np.ascontiguousarray(array_of(obj)).reshape(obj._layout.shape)
+        return {"tensor": path}
+    if isinstance(obj, _PLAIN):
+        return {"value": obj}
+    if isinstance(obj, dict):
+        rows = [[key, _taken_apart(value, _below(path, key), tensors)] for key, value in obj.items()]
+        if all(isinstance(key, _PLAIN) for key, _ in rows):
+            return {"dict": rows}
+    if type(obj) in (list, tuple):
+        kind = "list" if isinstance(obj, list) else "tuple"
+        return {kind: [_taken_apart(value, _below(path, i), tensors) for i, value in enumerate(obj)]}
+    raise SpecError(
+        "IG605",
+        f"a {type(obj).__name__} at {path or 'the top'} cannot be stored",
+        fix="tensors, numbers, texts, and dicts, lists and tuples of them",
     )
 
 
-def saved(name: str, tensor: Any) -> np.ndarray[Any, Any]:
-    """The elements in row-major order."""
-    if not is_tensor(tensor):
-        raise DTypeError(
-            "IG801",
-            f"save takes a mapping from names to tensors; {name!r} is of type {type(tensor).__name__}",
-            fix=f"ingot.tensor(...) for {name!r}, or leave it out",
-        )
-    array: np.ndarray[Any, Any] = np.ascontiguousarray(tensor.detach().numpy())
-    return array.reshape(tuple(tensor.shape))
+def _below(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
 
 
-def load(path: str | Path) -> dict[str, Tensor]:
-    """The named tensors of a safetensors file. Nothing in a file can run.
-
-    Raises OutputError (IG802) where the file cannot be read, and SpecError (IG803) where it is not a whole
-    safetensors file.
-
-    >>> model.load_state_dict(ingot.load("model.safetensors"))
-    """
-    import safetensors
-
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise OutputError("IG802", f"cannot read {path}: {error.strerror or error}") from None
-    try:
-        rows = safetensors.deserialize(data)
-    except Exception as error:
-        raise SpecError("IG803", f"{path} is not a whole safetensors file: {error}") from None
-    return {name: loaded(row) for name, row in rows}
-
-
-def loaded(row: Mapping[str, Any]) -> Tensor:
-    dtype = NAMES.get(row["dtype"])
-    if dtype is None:
-        raise DTypeError("IG803", f"the file holds a tensor of dtype {row['dtype']}, which ingot does not have")
-    return from_numpy(np.frombuffer(bytearray(row["data"]), dtype.numpy).reshape(row["shape"]))
+def _put_together(structure: dict[str, Any], tensors: dict[str, Any]) -> Any:
+    ((kind, content),) = structure.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "value":
+        return content
+    if kind == "dict":
+        return {key: _put_together(value, tensors) for key, value in content}
+    made = [_put_together(value, tensors) for value in content]
+    return made if kind == "list" else tuple(made)

@@ -78,6 +78,8 @@ CODES: dict[str, str] = {
     "IG603": "A cache key is the 64 lower-case hex digits of a sha256.",
     "IG604": "The cache on disk is off: INGOT_CACHE=0 says so, or its folder cannot be made, belongs to another user, "
     "or may be written by everybody.",
+    "IG605": "`ingot.save` stores tensors, numbers, texts, and dicts, lists and tuples of them; never other objects.",
+    "IG606": "A file of tensors does not exist, cannot be read, or is not a safetensors file.",
     "IG701": "The command line was given a file that does not exist or that cannot be imported.",
     "IG702": "The file has no function of that name.",
     "IG703": "There is no such stage or pass. `ingot dump` lists them when it meets an unknown one.",
@@ -89,6 +91,9 @@ CODES: dict[str, str] = {
     "tensors of its own (return a copy, x.clone()), and it must not read `.grad` from before the call.",
     "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
     "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
+    "IG801": "Only a flat mapping from names to tensors can be saved. Numbers go into a tensor of no dimensions.",
+    "IG802": "A file of tensors could not be read.",
+    "IG803": "A file is not a whole safetensors file: it was cut short, altered, or is of another format.",
     "IG901": "A graph is not well formed. This is a fault of whatever built it: the error names the value.",
 }
 
