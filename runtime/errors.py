@@ -91,9 +91,6 @@ CODES: dict[str, str] = {
     "tensors of its own (return a copy, x.clone()), and it must not read `.grad` from before the call.",
     "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
     "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
-    "IG801": "Only a flat mapping from names to tensors can be saved. Numbers go into a tensor of no dimensions.",
-    "IG802": "A file of tensors could not be read.",
-    "IG803": "A file is not a whole safetensors file: it was cut short, altered, or is of another format.",
     "IG901": "A graph is not well formed. This is a fault of whatever built it: the error names the value.",
 }
 
