@@ -74,7 +74,7 @@ def emit_position(frame: Frame) -> Emitted:
 
 def rows(frame: Frame, best: Extremum, outer: Size, extent: Size) -> Emitted:
     f, dtype = frame.f, best.source
-    lanes = frame.lanes(dtype.bits, extent, 2)
+    lanes = frame.lanes(dtype.bits, extent, 4)
 
     def row(unit: Reg, _: list[Reg]) -> Sequence[Reg]:
         base = frame.element(frame.operands[0], f.mul(unit, frame.size(extent)), dtype)
