@@ -102,6 +102,11 @@ def shares(total: int, cores: int) -> set[int]:
     return {ceil_div(total, parts) for parts in (1, cores, 4 * cores, total)}
 
 
+def together(*limits: float) -> float:
+    """Cycles under several limits: the tightest one, and a little more where others come close to it."""
+    return float(sum(limit**8 for limit in limits) ** 0.125)
+
+
 def pack_speed(access: Access) -> int:
     """Bytes packed per cycle."""
     return PACK_BYTES[access.along] if access.unit else GATHER_BYTES
@@ -136,7 +141,10 @@ class Model:
 
     def tiles(self) -> Iterator[Tiling]:
         """The register tiles, with the block of k and the packing that each wants; all of it one unit."""
-        problem, registers = self.problem, self.target.vector_registers
+        problem = self.problem
+        # A multiplication apart from its addition leaves a product that wants a register too.
+        fused = self.target.architecture != "x86_64" or self.target.has("fma")
+        registers = self.target.vector_registers - (not fused)
         sides = (problem.a, problem.b)
         turnable = 1 < self.lanes <= MOST_TURNED
         along_k = self.lanes <= MOST_TURNED and all(side.direct and side.k_stride == 1 for side in sides)
@@ -261,7 +269,7 @@ class Model:
         """One tile: per k the ports for multiply-adds and loads, the latency of the sums, and exposed cache misses."""
         target, transposed = self.target, tiling.transposed
         blocks, sums = ceil_div(self.k, tiling.depth), height * vectors
-        step = max(sums / target.fma_ports, (height + vectors * 1.5) / 2, target.fma_latency)
+        step = together(sums / target.fma_ports, (height + vectors * 1.5) / 2, target.fma_latency)
         if tiling.depth * tiling.columns * self.width > target.l1 * 0.7:
             step += step * RIGHT_STREAM * (vectors * self.lanes * self.width / step / STREAM_BYTES[0]) ** 3
         if self.rows(transposed) * tiling.depth * self.width > target.l2 * 0.4:
@@ -278,5 +286,5 @@ class Model:
     def dot_cycles(self, tiling: Tiling) -> float:
         """One dot tile: every vector is loaded once, then the accumulators are transposed and summed."""
         steps, sums = ceil_div(self.k, self.lanes), tiling.rows * tiling.columns
-        step = max((tiling.rows + tiling.columns) / 2, sums / self.target.fma_ports, self.target.fma_latency)
+        step = together((tiling.rows + tiling.columns) / 2, sums / self.target.fma_ports, self.target.fma_latency)
         return steps * step + self.lanes * 7 + tiling.rows * TURN_CYCLES + TILE_CYCLES
