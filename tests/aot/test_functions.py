@@ -13,6 +13,7 @@ from aot import toolchain
 from safetensors.numpy import load_file
 
 import ingot
+from ingot import nn, optim
 from ingot.runtime.errors import BuildError, SpecError, UnknownNameError
 
 Array = np.ndarray[Any, Any]
@@ -120,6 +121,43 @@ def test_names_of_results_and_tensors(tmp_path: Path) -> None:
     (function,) = made.manifest["functions"]
     assert [p["name"] for p in function["parameters"]] == ["x", "out0_sum", "out0_int", "out1_out0"]
     assert sorted(load_file(tmp_path / "made.safetensors")) == ["weights.first", "weights.second.0"]
+
+
+def test_training_in_c_goes_as_in_python(tmp_path: Path) -> None:
+    ingot.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    optimiser = optim.Adam(model.parameters(), lr=0.05)
+
+    @ingot.jit(specs=["f32[16,4]", "i64[16]"])
+    def train(x: Any, y: Any) -> Any:
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    @ingot.jit(specs=["f32[b,4]"])
+    def predict(x: Any) -> Any:
+        return model(x)
+
+    made = build(tmp_path, train, predict)
+    names = {t["name"]: t["mutated"] for t in made.manifest["weights"]["tensors"]}
+    assert {"model.0.weight", "model.2.bias", "optimiser.0.exp_avg", "optimiser.3.exp_avg_sq"} <= set(names)
+    assert names["model.0.weight"] and not names["optimiser.0.lr"]
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((16, 4), np.float32), rng.integers(0, 3, 16)
+    state, workspace = aligned(made.size("made_state_size")), aligned(made.size("made_train_workspace_size"))
+    assert made("made_state_init", state) == 0
+    loss, losses = np.empty((), np.float32), []
+    for _ in range(50):
+        assert made("made_train", x, y, loss, state, workspace, None) == 0
+        losses.append(float(loss))
+    expected = [train(ingot.from_numpy(x), ingot.from_numpy(y)).item() for _ in range(50)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-3, atol=1e-5)
+    assert losses[-1] < losses[0] / 2
+    out = np.empty((16, 3), np.float32)
+    assert made("made_predict", 16, x, out, state, aligned(made.size("made_predict_workspace_size", 16)), None) == 0
+    np.testing.assert_allclose(out, predict(ingot.from_numpy(x)).detach().numpy(), rtol=1e-3, atol=1e-4)
 
 
 def test_one_tensor_is_stored_once(tmp_path: Path) -> None:
