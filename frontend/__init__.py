@@ -278,6 +278,8 @@ from ingot.rng import randn_like as randn_like
 from ingot.rng import randperm as randperm
 from ingot.rng import seed as seed
 from ingot.rng import set_rng_state as set_rng_state
+from ingot.saving import load as load
+from ingot.saving import save as save
 from ingot.runtime import dtypes as _dtypes
 from ingot.runtime.errors import IngotError as IngotError
 from ingot.tensor import Parameter as Parameter

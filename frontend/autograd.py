@@ -45,6 +45,9 @@ class Engine(Protocol):
     def ones(self, type: TensorType) -> Any:
         """The cotangent of a scalar with respect to itself."""
 
+    def zeros(self, type: TensorType) -> Any:
+        """A cotangent of zero."""
+
     def add(self, a: Any, b: Any) -> Any:
         """The sum of two cotangents."""
 
@@ -63,6 +66,9 @@ class ArrayEngine:
 
     def ones(self, type: TensorType) -> Array:
         return np.ones(type.shape, type.dtype.numpy)
+
+    def zeros(self, type: TensorType) -> Array:
+        return np.broadcast_to(np.zeros((), type.dtype.numpy), type.shape)  # type: ignore[arg-type]
 
     def add(self, a: Array, b: Array) -> Array:
         return np.add(a, b)
@@ -86,6 +92,9 @@ class ValueEngine:
 
     def ones(self, type: TensorType) -> Value:
         return full(type, 1)
+
+    def zeros(self, type: TensorType) -> Value:
+        return full(type, 0)
 
     def add(self, a: Value, b: Value) -> Value:
         return elementwise.add(a, b)
@@ -266,9 +275,10 @@ class Walk:
             self.send(node.edges[0], slots[0], node.attrs["index"])
             return
         parts = self.pulled_back(node, slots)
-        for edge, part in zip(node.edges, parts, strict=True):
-            if edge is not None and part is not None:
-                self.send(edge, part)
+        for position, (edge, part) in enumerate(zip(node.edges, parts, strict=True)):
+            if edge is not None:
+                # A rule's None is a derivative of zero, which leaves show as zeros.
+                self.send(edge, self.engine.zeros(operand_type(node, position)) if part is None else part)
 
     def pulled_back(self, node: Node, slots: list[Any]) -> Sequence[Any]:
         if node.saved is None:
@@ -299,6 +309,17 @@ class Walk:
         if keeper is not None:
             accumulate(keeper, self.engine, cotangent)
         return cotangent
+
+
+def operand_type(node: Node, position: int) -> TensorType:
+    """The type of an operand that a cotangent flows to."""
+    edge = node.edges[position]
+    if node.plan is not None:
+        return node.plan.placeholders[position].type
+    if node.out is not None:
+        type_: TensorType = node.saved[position].type
+        return type_
+    return edge.types if isinstance(edge, Node) else type_of(edge)
 
 
 def release(node: Node) -> None:
@@ -376,8 +397,10 @@ def walk(
         begun = starts(tensors, cotangents, engine)
         for edge, cotangent in begun:
             passed.send(edge, cotangent)
-        for node in ordered([edge for edge, _ in begun if type(edge) is Node]):
-            passed.visit(node)
+        # Overflow in a gradient has a result and is no accident.
+        with np.errstate(all="ignore"):
+            for node in ordered([edge for edge, _ in begun if type(edge) is Node]):
+                passed.visit(node)
     finally:
         modes.grad = before
     return passed

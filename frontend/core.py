@@ -74,9 +74,11 @@ def contiguous_strides_of(shape: Shape) -> Shape:
 
 def layout_of(dtype: DType, shape: Shape, strides: Any = None) -> Layout:
     """The layout; a SymbolicLayout, which offers the same, when a size is named."""
-    if all(type(n) is int for n in shape) and (strides is None or all(type(n) is int for n in strides)):
+    try:
         return Layout.of(dtype, shape, strides)  # type: ignore[arg-type]
-    return SymbolicLayout(dtype, shape, strides)  # type: ignore[return-value]
+    except TypeError:
+        # A named size is no index.
+        return SymbolicLayout(dtype, shape, strides)  # type: ignore[return-value]
 
 
 class TracedStorage:

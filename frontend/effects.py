@@ -115,7 +115,7 @@ class Watch:
             self._keep(label, value)
             attributes = _attributes(value)
             if attributes is not None:
-                self._keep(label, attributes)
+                self._keep(f"{label}.__dict__", attributes)
                 for key, item in list(attributes.items()):
                     self._keep(f"{label}.{key}", item)
         self.random = _random_states()
@@ -135,7 +135,7 @@ class Watch:
             raise TraceError(
                 "IG170",
                 f"{self.name} drew numbers from Python's or NumPy's random generator; compiled code would repeat them",
-                where=self._where(),
+                where=self._where("random", "np", "numpy"),
                 fix="ingot.rand(...), ingot.randint(...): their generator is part of the compiled function",
             )
 
@@ -149,16 +149,27 @@ class Watch:
         error = TraceError(
             "IG169",
             what,
-            where=self._where(),
+            where=self._where(label.split(".")[0]),
             detail=detail,
             fix=f"return the value and change {label} outside, or keep state in a tensor and write to it in place",
         )
         _restore(value, before)
         return error
 
-    def _where(self) -> str | None:
+    def _where(self, *names: str) -> str | None:
+        """The first line of the function that mentions one of the names, or its first line."""
         code = code_of(self.fn)
-        return None if code is None else describe(code.co_filename, code.co_firstlineno)
+        if code is None:
+            return None
+        # Only needed for an error.
+        import dis
+
+        for inner in nested_codes(code):
+            for instruction in dis.get_instructions(inner):
+                position = instruction.positions
+                if instruction.argval in names and position is not None and position.lineno is not None:
+                    return describe(inner.co_filename, position.lineno)
+        return describe(code.co_filename, code.co_firstlineno)
 
 
 def _items(value: Any) -> list[Any]:

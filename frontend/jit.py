@@ -150,6 +150,14 @@ class CompiledFunction:
         """Trace and compile a version for this call."""
         if self.specs is not None:
             specs.check(self.specs, [leaf for leaf in leaves if isinstance(leaf, TensorBase)], self.name)
+        for parameter, arg in [*zip(self.parameters, args, strict=False), *kwargs.items()]:
+            if parameter in self.static and any(isinstance(leaf, TensorBase) for leaf in tree.leaves(arg)):
+                raise SpecError(
+                    "IG733",
+                    f"{self.name}: the static argument {parameter!r} holds a tensor",
+                    where=user_line(),
+                    fix="static_argnames for Python values alone; tensors are arguments of the compiled code",
+                )
         if sum(map(len, self.entries.values())) >= _MOST_ENTRIES:
             raise TraceError(
                 "IG171",
@@ -343,6 +351,8 @@ def jit(
 ) -> Jitted | Callable[[Callable[..., Any]], Jitted]:
     """Compile a function: it is traced at its first call, and the native code runs from then on.
 
+    Every Python value among the arguments is a constant of the compiled code, which is compiled anew for another one;
+    `static_argnames` says so for arguments where a tensor would be a mistake.
     `specs`: dtypes and shapes of the tensor arguments, such as "f32[b,64]"; calls must match, and the command line
     needs no example inputs. `backend`: "native", or "interpret" for the reference interpreter.
 

@@ -112,14 +112,24 @@ def splat(number: Any, dtype: DType, shape: Shape = ()) -> Tensor:
 
     Raises DTypeError (IG211) for a number that the dtype cannot hold.
     """
-    if type(number) in host_scalars:
-        return expand_to(cast_to(number, dtype), shape)
     trace = modes.trace
+    if type(number) in host_scalars:
+        return _host_splat(trace, number, dtype, shape)
     if trace is not None:
         check_number(number, dtype)
         return trace.wrap(full(TensorType(dtype, shape), number))
     one = tensor_from_array(_element(number, dtype))
     return one if not shape else new_tensor(layout_of(dtype, shape, (0,) * len(shape)), one._storage)
+
+
+def _host_splat(trace: Any, number: Any, dtype: DType, shape: Shape) -> Tensor:
+    value = trace.value_of(number)
+    if dtype is not number._layout.dtype:
+        value = trace.build(cast, (value,), {"dtype": dtype})
+    if shape:
+        value = trace.build(reshape, (value,), {"shape": (1,) * len(shape)})
+        value = trace.build(expand, (value,), {"shape": shape})
+    return trace.wrap(value)  # type: ignore[no-any-return]
 
 
 def check_number(number: Any, dtype: DType) -> None:

@@ -15,15 +15,16 @@ _FOLDERS = tuple(
     os.path.dirname(os.path.abspath(sys.modules[name].__file__ or "")) + os.sep
     for name in ("ingot", "ingot.compiler", "ingot.runtime")
 )
-_internal: dict[str, bool] = {}
+# Whether a file is ingot's own, for the files seen.
+known_files: dict[str, bool] = {}
 
 
 def is_internal(filename: str) -> bool:
     """Whether a file is ingot's own."""
-    known = _internal.get(filename)
+    known = known_files.get(filename)
     if known is None:
         known = filename.startswith(_FOLDERS) or filename.startswith("<frozen ")
-        _internal[filename] = known
+        known_files[filename] = known
     return known
 
 

@@ -7,7 +7,9 @@ to them becomes outputs that replace the inputs' contents. `.grad` of such tenso
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingot.compiler.interpret import interpret
@@ -20,7 +22,7 @@ from ingot.promote import host_scalars
 from ingot.runtime import dtypes
 from ingot.runtime.errors import IngotError, TraceError
 from ingot.runtime.layout import Layout
-from ingot.source_lines import describe_location, user_frame, user_line
+from ingot.source_lines import describe_location, is_internal, known_files, user_line
 from ingot.state import Captured, RegionTooSmall, chain_in, region_of, whole_storage
 
 if TYPE_CHECKING:
@@ -105,7 +107,14 @@ class Trace:
 
     def location(self) -> Location | None:
         """Where the user's code is."""
-        frame = user_frame(3)
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            internal = known_files.get(frame.f_code.co_filename)
+            if internal is None:
+                internal = is_internal(frame.f_code.co_filename)
+            if not internal:
+                break
+            frame = frame.f_back
         if frame is None:
             return None
         code = frame.f_code
@@ -229,7 +238,7 @@ class Trace:
 
     def elements(self, tensor: TensorBase, use: str) -> Array:
         """The elements, if they do not depend on any input. Raises TraceError (IG160 to IG164) otherwise."""
-        if is_traced(tensor):
+        if is_traced(tensor) or id(tensor) in self.own_arguments:
             value = self.value_of(tensor)
             if not any(v.op is make_input for v in toposort([value])):
                 return interpret(Graph((), (value,)))[0]
@@ -314,7 +323,7 @@ _USES = {
     "bool()": ("IG160", "ingot.where(condition, a, b), or ingot.cond(condition, then, otherwise)"),
     "int()": (
         "IG161",
-        "tensor arithmetic instead of a Python number, or static_argnames for a number that seldom changes",
+        "tensor arithmetic instead of a Python number, or pass the number as a Python int",
     ),
     "float()": ("IG161", "tensor arithmetic instead of a Python number"),
     "an index or a size": ("IG162", "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)]"),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ingot.runtime import dtypes
 from ingot.runtime.errors import BuildError
 from ingot.runtime.executable import Executable
-from ingot.runtime.layout import Layout, contiguous_strides
+from ingot.runtime.layout import Layout, contiguous_strides, storage_extent
 from ingot.runtime.program import Slot
 
 # Types whose == runs no foreign code and means sameness.
@@ -330,7 +330,12 @@ def _leaves(guard: Guard, depth: int = 0) -> list[Guard]:
 
 
 def _fits(layout: Layout, slot: Slot) -> bool:
-    if layout.dtype is not slot.dtype or layout.ndim != len(slot.shape):
+    if layout.dtype is not slot.dtype:
+        return False
+    if not layout.contiguous and slot.shape == (storage_extent(layout.shape, layout.strides, 0)[1],):
+        # A strided tensor passed as the run of elements that it lies in.
+        return True
+    if layout.ndim != len(slot.shape):
         return False
     for size, stride, wanted_size, wanted_stride in zip(
         layout.shape, layout.strides, slot.shape, slot.strides, strict=True

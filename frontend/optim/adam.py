@@ -1,94 +1,127 @@
-"""Adam and AdamW, as torch/optim/adam.py computes them."""
+"""Adam and AdamW."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
-from ingot.creation import zeros, zeros_like
-from ingot.functional.arithmetic import add, addcdiv, div, maximum
-from ingot.functional.inplace import add_, addcmul_, copy_, lerp_, mul_
-from ingot.functional.unary import neg, sqrt
-from ingot.host_scalar import number_of
-from ingot.mutation import assign
-from ingot.optim.checks import betas_in_range, not_negative
-from ingot.optim.optimizer import Optimizer, made_once
-from ingot.runtime import dtypes
+from ingot.functional.arithmetic import maximum
+from ingot.modes import modes
+from ingot.optim.groups import ParamGroup
+from ingot.optim.optimizer import Optimizer, Params, check_option, number_for
 from ingot.tensor import Tensor
-from ingot.tracing import host_number
 
 
 class Adam(Optimizer):
-    """Adaptive moments; Kingma & Ba 2015, `amsgrad` Reddi et al. 2018. `weight_decay` is added to the gradient."""
+    """Steps scaled by running averages of the gradient and of its square. Kingma & Ba 2014; PyTorch's formulas."""
 
-    decoupled = False
+    run_time: ClassVar[tuple[str, ...]] = ("lr", "betas", "weight_decay")
 
     def __init__(
         self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
+        params: Params,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
-        not_negative(lr=lr, eps=eps, weight_decay=weight_decay)
-        betas_in_range(betas)
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "betas": betas,
-                "eps": eps,
-                "weight_decay": weight_decay,
-                "amsgrad": amsgrad,
-                "maximize": maximize,
-            },
-        )
+        check_option("learning rate", lr)
+        check_option("epsilon value", eps)
+        check_option("beta parameter at index 0", betas[0], below=1.0)
+        check_option("beta parameter at index 1", betas[1], below=1.0)
+        check_option("weight_decay value", weight_decay)
+        defaults = {
+            "lr": lr,
+            "betas": tuple(betas),
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "foreach": foreach,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
-        """One step of one parameter."""
+    def update(self, group: ParamGroup, indices: list[int]) -> None:
+        """p -= lr / correction1 * average / (sqrt(square average) / sqrt(correction2) + eps)."""
         beta1, beta2 = group["betas"]
-        lr, weight_decay = host_number(group, "lr"), group["weight_decay"]
-        step = made_once(state, "step", lambda: zeros((), dtype=dtypes.float32))
-        mean = made_once(state, "exp_avg", lambda: zeros_like(param))
-        square = made_once(state, "exp_avg_sq", lambda: zeros_like(param))
-        if group["maximize"]:
-            grad = neg(grad)
-        add_(step, 1)
-        if weight_decay != 0 and self.decoupled:
-            mul_(param, 1 - lr * weight_decay)
-        elif weight_decay != 0:
-            grad = add(grad, param, alpha=weight_decay)
-        lerp_(mean, grad, 1 - beta1)
-        addcmul_(mul_(square, beta2), grad, grad, value=1 - beta2)
-        count = number_of(step)
-        if group["amsgrad"]:
-            largest = made_once(state, "max_exp_avg_sq", lambda: zeros_like(param))
-            copy_(largest, maximum(largest, square))
-            square = largest
-        correction = (1 - beta2**count) ** 0.5
-        scale = add(div(sqrt(square), correction), group["eps"])
-        step_size = lr / (1 - beta1**count)
-        assign(param, addcdiv(param, mean, scale, value=-step_size))
+        scales = self._corrections(group, indices, beta1, beta2)
+        lr, weight_decay = group["lr"], group["weight_decay"]
+        decays, decoupled = group.plain("weight_decay") != 0, group["decoupled_weight_decay"]
+        near = group.plain("betas")[0] > 0.5
+        for i, scale in zip(indices, scales, strict=True):
+            param: Any = group.plain("params")[i]
+            step_size, root, keep, decay, part1, rest2, part2 = (
+                number_for(param, n) for n in (*scale, 1 - lr * weight_decay, weight_decay, 1 - beta1, beta2, 1 - beta2)
+            )
+            grad = -param.grad if group["maximize"] else param.grad
+            value = param * keep if decays and decoupled else param
+            if decays and not decoupled:
+                grad = grad + param * decay
+            average, square = self.zeros(param, "exp_avg"), self.zeros(param, "exp_avg_sq")
+            average.copy_(_moved(average, grad, part1, near))
+            square.copy_(square * rest2 + grad * part2 * grad)
+            if group["amsgrad"]:
+                largest = self.zeros(param, "max_exp_avg_sq")
+                square = largest.copy_(maximum(largest, square))
+            param.copy_(value + average * -step_size / (square.sqrt() / root + group["eps"]))
+
+    def _corrections(self, group: ParamGroup, indices: list[int], beta1: Any, beta2: Any) -> list[tuple[Any, Any]]:
+        """(step size, square root of the second correction) per parameter, in double precision."""
+        steps, lr = self.counted(group, indices), group["lr"]
+        if modes.trace is None:
+            counts = steps.tolist()
+            return [(lr / (1 - beta1 ** counts[i]), (1 - beta2 ** counts[i]) ** 0.5) for i in indices]
+        counts = steps.double()
+        sizes, roots = lr / (1 - beta1**counts), (1 - beta2**counts).sqrt()
+        return [(sizes.select(0, i), roots.select(0, i)) for i in indices]
+
+
+def _moved(start: Tensor, end: Tensor, weight: Any, near: bool) -> Tensor:
+    """start + weight * (end - start), from the nearer end (aten/src/ATen/native/Lerp.h)."""
+    distance = end - start
+    return start + distance * weight if near else end - distance * (1 - weight)
 
 
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the parameters directly. Loshchilov & Hutter 2019."""
-
-    decoupled = True
+    """Adam with the decay of weights apart from the gradient. Loshchilov & Hutter 2017; PyTorch's formulas."""
 
     def __init__(
         self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
+        params: Params,
+        lr: float | Tensor = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )

@@ -1,190 +1,215 @@
-"""The base of optimisers: parameter groups, state per parameter, and how compiled code sees both.
-
-Learning rates are read by compiled code at every call. Other settings are constants of it: changing one in a parameter
-group makes compiled functions notice and be compiled anew.
-"""
+"""The base of optimisers: parameter groups, state, and their dictionary form, as in PyTorch."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from typing import Any, ClassVar
 
-from ingot.core import TensorBase
-from ingot.functional.conversion import clone
-from ingot.modes import bump_epoch, modes, no_grad
+import numpy as np
+
+from ingot.core import TensorBase, array_of, new_tensor, tensor_from_array
+from ingot.modes import Defaults, bump_epoch, enable_grad, modes, no_grad
+from ingot.optim.groups import ParamGroup, State
 from ingot.promote import cast_to
-from ingot.runtime.errors import GradError, SpecError
+from ingot.runtime import dtypes
+from ingot.runtime.errors import SpecError
+from ingot.runtime.layout import Layout
 from ingot.source_lines import user_line
 from ingot.tensor import Tensor
 from ingot.tracing import suspended
 
-# Settings that compiled code reads at every call.
-RUN_TIME = frozenset({"lr"})
-
-
-class ParamGroup(dict[str, Any]):
-    """The parameters of a group and their settings; tells compiled functions when a setting changes."""
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        old = self.get(key)
-        super().__setitem__(key, value)
-        if key not in RUN_TIME or type(value) is not type(old):
-            bump_epoch()
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        """Set several settings."""
-        for key, value in dict(*args, **kwargs).items():
-            self[key] = value
-
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        """The setting; set first if it is missing."""
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def __delitem__(self, key: str) -> None:
-        super().__delitem__(key)
-        bump_epoch()
-
-    def pop(self, key: str, *default: Any) -> Any:
-        """Remove a setting and return it."""
-        bump_epoch()
-        return super().pop(key, *default)
+Params = Iterable[Any]
 
 
 class Optimizer:
-    """Parameters in groups (`param_groups`), `state` per parameter, and `step` to change them by their gradients.
+    """Changes parameters in place by their `.grad`.
 
-    Raises SpecError (IG249) for no parameters, or for things that are none.
+    `params`: tensors, (name, tensor) pairs, or dicts with "params" and options of their own. `defaults`: the options.
+    A subclass defines `update(group, params)`, which changes the parameters of one group that have a gradient.
     """
 
-    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
-        self.defaults = defaults
-        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
-        self.param_groups: list[ParamGroup] = []
+    # Options that compiled code reads at every call; the others are part of what it was compiled for.
+    run_time: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, TensorBase):
-            raise SpecError(
-                "IG249",
-                "params argument given to the optimizer should be an iterable of Tensors or dicts, not a Tensor",
-                where=user_line(),
-                fix="[tensor]",
+            raise _refused(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor"
             )
+        self.defaults = dict(defaults)
+        self.state = State()
+        self.param_groups: list[ParamGroup] = []
         groups = list(params)
         if not groups:
-            raise SpecError("IG249", "optimizer got an empty parameter list", where=user_line())
-        if not isinstance(groups[0], dict):
-            groups = [{"params": groups}]
-        for group in groups:
+            raise _refused("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add parameters with settings of their own; missing ones are the defaults."""
-        params = param_group["params"]
-        group = ParamGroup(param_group)
-        members = [params] if isinstance(params, TensorBase) else list(params)
-        # model.named_parameters() is accepted too.
-        members = [m[1] if isinstance(m, tuple) else m for m in members]
-        for member in members:
-            if not isinstance(member, TensorBase):
-                raise SpecError(
-                    "IG249",
-                    f"optimizer can only optimize Tensors, but one of the params is {member!r}",
-                    where=user_line(),
-                )
-            if member._node is not None:
-                raise GradError(
-                    "IG317", "can't optimize a non-leaf Tensor", where=user_line(), fix="x.detach().requires_grad_()"
-                )
-        known = {id(p) for other in self.param_groups for p in other["params"]}
-        if any(id(m) in known for m in members):
-            raise SpecError("IG249", "some parameters appear in more than one parameter group", where=user_line())
-        group["params"] = members
-        for name, value in self.defaults.items():
-            group.setdefault(name, value)
-        self.param_groups.append(group)
+        """Add parameters with options of their own. Raises SpecError (IG261)."""
+        if not isinstance(param_group, dict):
+            raise _refused(f"param_group must be a dict, but got {type(param_group).__name__}")
+        given = param_group["params"]
+        if isinstance(given, set):
+            raise _refused(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "will change between runs. Please use a list instead."
+            )
+        listed = [given] if isinstance(given, TensorBase) else list(given)
+        group: dict[str, Any] = {**param_group, "params": [p[1] if isinstance(p, tuple) else p for p in listed]}
+        names = [p[0] for p in listed if isinstance(p, tuple)]
+        if names:
+            if len(names) != len(listed):
+                raise _refused("all optimizer params should be with/without names. Some param names are missing")
+            group["param_names"] = names
+        for name, default in self.defaults.items():
+            group.setdefault(name, default)
+        self._check_params(group["params"])
+        self.param_groups.append(ParamGroup(group, self.run_time))
         bump_epoch()
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters (or set them to 0)."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if set_to_none:
-                    param.grad = None
-                elif param.grad is not None:
-                    param.grad.detach_()
-                    param.grad.zero_()
+    def _check_params(self, params: list[Any]) -> None:
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        for p in params:
+            if not isinstance(p, TensorBase):
+                raise _refused(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+            if not p.is_leaf:
+                raise _refused("can't optimize a non-leaf Tensor")
+            if id(p) in known:
+                raise _refused("some parameters appear in more than one parameter group")
+        if len({id(p) for p in params}) < len(params):
+            raise _refused("a parameter group holds a parameter twice")
+
+    # ---- stepping
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Change every parameter that has a gradient. `closure` computes the loss again; its result is returned."""
+        """Change every parameter that has a gradient. `closure`: computes the loss again; its result is returned."""
         loss = None
         if closure is not None:
-            modes_before = modes.grad
-            modes.grad = True
-            try:
+            with enable_grad():
                 loss = closure()
-            finally:
-                modes.grad = modes_before
-        trace = modes.trace
-        if trace is not None:
-            trace.modules.setdefault(id(self), self)
+        if modes.trace is not None:
+            modes.trace.modules.setdefault(id(self), self)
         with no_grad():
             for group in self.param_groups:
-                for param in group["params"]:
-                    grad = param.grad
-                    if grad is not None:
-                        self.update(param, grad, group, self.state[param])
+                indices = [i for i, p in enumerate(group["params"]) if p.grad is not None]
+                if indices:
+                    self.update(group, indices)
         return loss
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
-        """Change one parameter."""
-        raise TypeError(f"{type(self).__name__} defines no update()")
+    def update(self, group: ParamGroup, indices: list[int]) -> None:
+        """Change the parameters group["params"][i] for i in indices, all of which have a gradient."""
+        raise TypeError(f"{type(self).__name__} defines neither step() nor update()")
 
-    def guard_state(self) -> tuple[Any, ...]:
-        """What compiled code that ran this optimiser depends on: all settings but the run-time ones."""
-        return tuple(
-            (str(i), tuple(_setting(key, value) for key, value in group.items()))
-            for i, group in enumerate(self.param_groups)
-        )
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or set them to 0."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad.detach_()
+                    p.grad.zero_()
 
-    # ---- state
+    # ---- state of parameters
+
+    def zeros(self, param: Tensor, name: str) -> Tensor:
+        """The state tensor of this name, made of zeros at first, from before any trace so that compiled code
+        captures it."""
+        state = self.state[param]
+        known = state.get(name)
+        if known is None:
+            with suspended():
+                layout = param._layout
+                array: Any = np.zeros(layout.shape, layout.dtype.numpy)
+                known = state[name] = tensor_from_array(array)
+        return known  # type: ignore[no-any-return]
+
+    def counted(self, group: ParamGroup, indices: list[int]) -> Tensor:
+        """The step counts of a group's parameters, one element each, after adding 1 to those of `indices`.
+
+        state[p]["step"] is a view of p's element: one operation counts for all, and each has memory of its own.
+        """
+        steps = self._steps(group, indices)
+        if len(indices) == steps._layout.numel:
+            return steps.add_(1)
+        mask = np.zeros(steps._layout.shape, steps._layout.dtype.numpy)  # type: ignore[arg-type]
+        mask[indices] = 1
+        return steps.add_(steps.new_tensor(mask))
+
+    def _steps(self, group: ParamGroup, indices: list[int]) -> Tensor:
+        params, steps = group.plain("params"), group.steps
+        if steps is None or steps._layout.numel != len(params) or not self._in_place(params, steps):
+            with suspended():
+                counts = [float(self.state[p]["step"]) if "step" in self.state.get(p, ()) else 0.0 for p in params]
+                dtype = dtypes.float64 if Defaults.dtype is dtypes.float64 else dtypes.float32
+                group.steps = steps = tensor_from_array(np.array(counts, dtype.numpy))
+                bump_epoch()
+                for i, p in enumerate(params):
+                    if "step" in self.state.get(p, ()):
+                        _put(self.state[p], steps, i)
+        for i in indices:
+            state = self.state[params[i]]
+            if "step" not in state:
+                with suspended():
+                    _put(state, steps, i)
+        return steps
+
+    def _in_place(self, params: list[Tensor], steps: Tensor) -> bool:
+        """Whether every step count is a view of its element."""
+        found = [(i, self.state[p]["step"]) for i, p in enumerate(params) if "step" in self.state.get(p, ())]
+        return all(step._storage is steps._storage and step._offset == i for i, step in found)
+
+    # ---- as a dictionary
 
     def state_dict(self) -> dict[str, Any]:
-        """State by parameter number, and the groups with numbers in place of parameters."""
-        numbers = self._numbers()
+        """{"state": {index: {name: tensor}}, "param_groups": [options]}; parameters stand as their numbers."""
+        numbers: dict[int, int] = {}
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers.setdefault(id(p), len(numbers))
         groups = [
             {**{k: v for k, v in group.items() if k != "params"}, "params": [numbers[id(p)] for p in group["params"]]}
             for group in self.param_groups
         ]
-        return {
-            "state": {numbers[id(param)]: dict(values) for param, values in self.state.items()},
-            "param_groups": groups,
-        }
+        state = {numbers[id(k)] if isinstance(k, TensorBase) else k: dict(v) for k, v in self.state.items() if v}
+        return {"state": state, "param_groups": groups}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave. Raises SpecError (IG250) when the groups differ in size."""
-        groups = state_dict["param_groups"]
-        if [len(g["params"]) for g in groups] != [len(g["params"]) for g in self.param_groups]:
-            raise SpecError(
-                "IG250",
-                "loaded state dict contains a parameter group that doesn't match the optimizer's",
-                where=user_line(),
-            )
-        by_number = {
-            number: param
-            for given, group in zip(groups, self.param_groups, strict=True)
-            for number, param in zip(given["params"], group["params"], strict=True)
-        }
-        for given, group in zip(groups, self.param_groups, strict=True):
-            group.update({key: value for key, value in given.items() if key != "params"})
-        for number, values in state_dict["state"].items():
-            param = by_number[number]
-            self.state[param] = {key: _loaded(key, value, param) for key, value in values.items()}
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` gave, copied. Raises SpecError (IG262) when the groups differ."""
+        saved = state_dict["param_groups"]
+        if len(saved) != len(self.param_groups):
+            raise _differs("loaded state dict has a different number of parameter groups")
+        for group, options in zip(self.param_groups, saved, strict=True):
+            if len(group["params"]) != len(options["params"]):
+                raise _differs(
+                    "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                )
+        numbers = chain.from_iterable(options["params"] for options in saved)
+        owners = dict(zip(numbers, chain.from_iterable(g["params"] for g in self.param_groups), strict=True))
+        self.state = State()
+        for key, values in state_dict["state"].items():
+            owner = owners.get(key)
+            if owner is None:
+                self.state[key] = copy.deepcopy(values)
+            else:
+                self.state[owner] = {name: _adopted(name, value, owner) for name, value in values.items()}
+        for group, options in zip(self.param_groups, saved, strict=True):
+            group.update({k: copy.deepcopy(v) for k, v in options.items() if k != "params"})
         bump_epoch()
 
-    def _numbers(self) -> dict[int, int]:
-        params = [param for group in self.param_groups for param in group["params"]]
-        return {id(param): number for number, param in enumerate(params)}
+    def guard_state(self) -> tuple[Any, ...]:
+        """What compiled code that ran `step` depends on: options and which tensors the state holds."""
+        found: list[Any] = [("groups", tuple([id(group) for group in self.param_groups]))]
+        for group in self.param_groups:
+            found += [(key, group.structure(key, group.plain(key))) for key in group]
+            found.append(("steps", id(group.steps)))
+        for key, values in self.state.items():
+            known = [(name, id(v) if isinstance(v, TensorBase) else v) for name, v in values.items()]
+            found.append((id(key), tuple(known)))
+        return tuple(found)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -194,27 +219,36 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def _setting(key: str, value: Any) -> tuple[str, Any]:
-    if key in RUN_TIME and isinstance(value, (int, float)):
-        return key, type(value)
-    if key == "params":
-        return key, tuple(map(id, value))
-    return key, value if isinstance(value, (bool, int, float, str, tuple, type(None))) else id(value)
+def _put(state: Any, steps: Tensor, index: int) -> None:
+    state["step"] = new_tensor(Layout.of(steps._layout.dtype, ()), steps._storage, index)
 
 
-def _loaded(key: str, value: Any, param: Tensor) -> Any:
-    """A loaded state value: tensors are copied, in the parameter's dtype except for step counts."""
+def _adopted(name: str, value: Any, param: Tensor) -> Any:
+    """A copy of a saved value, in the parameter's dtype; step counts keep theirs."""
     if not isinstance(value, TensorBase):
-        return value
-    copied = clone(value.detach())  # type: ignore[attr-defined]
-    keep = key == "step" or not copied._layout.dtype.is_floating_point
-    return copied if keep else cast_to(copied, param._layout.dtype)
+        if name == "step" and isinstance(value, (int, float)):
+            return tensor_from_array(np.array(value, np.float32))
+        return copy.deepcopy(value)
+    copied = tensor_from_array(np.array(array_of(value), order="C"))
+    if name == "step" or not param._layout.dtype.is_floating_point:
+        return copied
+    return cast_to(copied, param._layout.dtype)
 
 
-def made_once(state: dict[str, Any], key: str, make: Callable[[], Tensor]) -> Tensor:
-    """state[key], made eagerly the first time, also while a function is traced."""
-    if key not in state:
-        with suspended():
-            state[key] = make()
-    made: Tensor = state[key]
-    return made
+def number_for(param: Tensor, value: Any) -> Any:
+    """A number as it takes part in arithmetic with the parameter; a 0-d tensor in the parameter's dtype."""
+    return cast_to(value, param._layout.dtype) if isinstance(value, TensorBase) else value
+
+
+def _refused(what: str) -> SpecError:
+    return SpecError("IG261", what, where=user_line(), fix="optim.Adam(model.parameters())")
+
+
+def _differs(what: str) -> SpecError:
+    return SpecError("IG262", what, where=user_line())
+
+
+def check_option(name: str, value: Any, low: float = 0.0, below: float = float("inf")) -> None:
+    """Raises SpecError (IG260) unless low <= value < below; tensors are not looked at."""
+    if not isinstance(value, TensorBase) and not low <= value < below:
+        raise SpecError("IG260", f"Invalid {name}: {value}", where=user_line())

@@ -1,81 +1,88 @@
-"""Stochastic gradient descent, as torch/optim/sgd.py computes it."""
+"""Stochastic gradient descent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
-from ingot.creation import full, zeros_like
-from ingot.functional.arithmetic import add, mul, where
-from ingot.functional.inplace import add_, copy_, mul_, zero_
-from ingot.functional.unary import neg
-from ingot.optim.checks import not_negative
-from ingot.optim.optimizer import Optimizer, made_once
+import numpy as np
+
+from ingot.core import tensor_from_array
+from ingot.optim.groups import ParamGroup
+from ingot.optim.optimizer import Optimizer, Params, check_option, number_for
 from ingot.runtime.errors import SpecError
 from ingot.source_lines import user_line
 from ingot.tensor import Tensor
-from ingot.tracing import host_number, suspended
+from ingot.tracing import suspended
 
 
 class SGD(Optimizer):
-    """param -= lr * gradient, with momentum (Sutskever et al. 2013), Nesterov's form and weight decay."""
+    """Stochastic gradient descent, with momentum. Sutskever et al. 2013; the formulas are PyTorch's."""
+
+    run_time: ClassVar[tuple[str, ...]] = ("lr", "momentum", "weight_decay")
 
     def __init__(
         self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
+        params: Params,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        check_option("learning rate", lr)
+        check_option("momentum value", momentum)
+        check_option("weight_decay value", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise SpecError("IG251", "Nesterov momentum requires a momentum and zero dampening", where=user_line())
-        self._pending: dict[int, Tensor] = {}
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "momentum": momentum,
-                "dampening": dampening,
-                "weight_decay": weight_decay,
-                "nesterov": nesterov,
-                "maximize": maximize,
-            },
-        )
+            raise SpecError("IG260", "Nesterov momentum requires a momentum and zero dampening", where=user_line())
+        # How much of the gradient goes into each momentum buffer at the next step: all of it at the first.
+        self._shares: dict[int, tuple[Tensor, Tensor]] = {}
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, defaults)
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
-        """One step of one parameter."""
-        momentum, weight_decay = group["momentum"], group["weight_decay"]
-        if group["maximize"]:
-            grad = neg(grad)
-        if weight_decay != 0:
-            grad = add(grad, param, alpha=weight_decay)
-        if momentum != 0:
-            grad = self.with_momentum(grad, group, state)
-        add_(param, grad, alpha=-host_number(group, "lr"))
+    def update(self, group: ParamGroup, indices: list[int]) -> None:
+        """p -= lr * (gradient, decayed and averaged)."""
+        lr, weight_decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
+        for i in indices:
+            param: Any = group.plain("params")[i]
+            grad = -param.grad if group["maximize"] else param.grad
+            if group.plain("weight_decay") != 0:
+                grad = grad + param * number_for(param, weight_decay)
+            if group.plain("momentum") != 0:
+                buffer = self._averaged(group, param, grad, number_for(param, momentum))
+                grad = grad + buffer * number_for(param, momentum) if group["nesterov"] else buffer
+            param.add_(grad * number_for(param, -lr))
 
-    def with_momentum(self, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> Tensor:
-        """The direction after the running sum of gradients has taken in this one."""
-        momentum, dampening = group["momentum"], group["dampening"]
-        first = "momentum_buffer" not in state
-        buffer = made_once(state, "momentum_buffer", lambda: zeros_like(grad))
+    def _averaged(self, group: ParamGroup, param: Tensor, grad: Tensor, momentum: Any) -> Tensor:
+        fresh = "momentum_buffer" not in self.state[param]
+        buffer = self.zeros(param, "momentum_buffer")
+        dampening = group["dampening"]
         if dampening == 0:
-            add_(mul_(buffer, momentum), grad)
-        else:
-            # The first gradient enters undamped; whether it is the first is state, which compiled code changes too.
-            pending = self.pending(state, first)
-            copy_(buffer, where(pending, grad, add(mul(buffer, momentum), grad, alpha=1 - dampening)))
-            zero_(pending)
-        return add(grad, buffer, alpha=momentum) if group["nesterov"] else buffer
-
-    def pending(self, state: dict[str, Any], first: bool) -> Tensor:
-        """Whether a parameter's momentum has yet to begin, as a bool tensor beside its state."""
-        key = id(state["momentum_buffer"])
-        if key not in self._pending:
+            return buffer.copy_(buffer * momentum + grad)
+        known = self._shares.get(id(param))
+        if fresh or known is None or known[0] is not buffer:
             with suspended():
-                self._pending[key] = full((), first)
-        return self._pending[key]
+                share = tensor_from_array(np.array(1.0 if fresh else 1.0 - dampening))
+                known = self._shares[id(param)] = (buffer, share)
+        buffer.copy_(buffer * momentum + grad * number_for(param, known[1]))
+        known[1].fill_(1.0 - dampening)
+        return buffer
+
+    def guard_state(self) -> tuple[Any, ...]:
+        """As every optimiser's, with the shares."""
+        shares = [(key, id(share)) for key, (_, share) in self._shares.items()]
+        return (*super().guard_state(), ("shares", tuple(shares)))
