@@ -117,7 +117,8 @@ class Compiled:
         frame, scratch = self.frame([a.ctypes.data for a in arrays], threads)
         for lo, hi, thread in chunks:
             self.run(ctypes.addressof(frame), lo, hi, thread)
-        del scratch
+        offset = -scratch.ctypes.data % 64 + self.emitted.scratch * threads
+        assert (scratch[offset:] == 0xFF).all(), "written past the scratch area"
 
 
 def random_chunks(rng: np.random.Generator, units: int, threads: int = 3) -> list[tuple[int, int, int]]:

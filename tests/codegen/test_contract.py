@@ -213,6 +213,21 @@ def test_transposes(shape: tuple[int, int, int], target: Target) -> None:
             run(case, target, rng, 1e-4)
 
 
+@pytest.mark.parametrize("epilogue", EPILOGUES)
+@pytest.mark.parametrize("m", [1, 2, 3, 8, 20])
+def test_dot_tiles(m: int, epilogue: str) -> None:
+    """Few rows of operands that lie along k: sums across lanes, then each epilogue."""
+    rng = np.random.default_rng(m)
+    for target in TARGETS:
+        case = matmul(rng, (), one("m", m), one("n", 43), one("k", 77), epilogue=epilogue)
+        (contract,) = case.kernel.body
+        assert isinstance(contract, Contract)
+        rows = min(4, target.lanes(32))
+        tiling = Tiling(min(rows, m), target.lanes(32) // rows, 77, grid=(2, 3), dot=True)
+        case.kernel = case.kernel._replace(body=(contract._replace(tiling=tiling),))
+        run(case, target, rng, 3e-4)
+
+
 @pytest.mark.parametrize("sizes", [(0, 5, 4), (5, 0, 4), (5, 4, 0), (0, 0, 0), (1, 1, 0)], ids=str)
 @pytest.mark.parametrize("epilogue", ["plain", "bias relu residual"])
 def test_zero_sizes(sizes: tuple[int, int, int], epilogue: str) -> None:
@@ -428,6 +443,23 @@ def test_bfloat16_convolutions(channels: int, last: bool) -> None:
     kernel, sizes = conv_kernel(Convolution(channels=channels, outputs=9, last=last), dtypes.bfloat16)
     arrays = [random_array(rng, size, buffer.dtype) for size, buffer in zip(sizes, kernel.buffers, strict=True)]
     check(kernel, host(), arrays, rng, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+def test_convolutions_of_any_number_of_images(last: bool) -> None:
+    """The number of images is known at run time only."""
+    rng = np.random.default_rng(6)
+    kernel, _ = conv_kernel(Convolution(last=last))
+    (contract,) = kernel.body
+    assert isinstance(contract, Contract)
+    kernel = kernel._replace(body=(contract._replace(m=(("n", Dim("N")), *contract.m[1:])),))
+    for target in TARGETS[:2]:
+        compiled: Compiled | None = None
+        for images in (1, 3, 0, 8):
+            _, sizes = conv_kernel(Convolution(images=images, last=last))
+            arrays = [random_array(rng, size + 1, dtypes.float32) for size in sizes]
+            dims = {"N": images}
+            compiled = check(kernel, target, arrays, rng, dims=dims, tolerance=1e-4, compiled=compiled)
 
 
 # ---- the cost model

@@ -113,10 +113,11 @@ class Driver:
         self.row_tile, self.row_short = context.heights
         self.tiles_per_unit, self.panels_per_unit = tiling.grid
         width, lanes = context.width, context.lanes
-        slack = 64 * width
-        self.right_bytes = padded((context.steps * context.right_pitch + slack) * width) if context.pack_right else 0
+        panel = context.steps * context.right_pitch + lanes  # the last vector may be written whole
+        self.right_bytes = padded(panel * width) if context.pack_right else 0
         self.left_bytes = self.tiles_per_unit * context.left_tile if context.pack_left else 0
-        self.partial_tile = tiling.columns * (max(self.row_tile, lanes) if tiling.transposed else self.row_tile) * width
+        row = -(-tiling.columns // lanes) * lanes
+        self.partial_tile = row * (max(self.row_tile, lanes) if tiling.transposed else self.row_tile) * width
         kept = 1
         if context.whole is None:
             kept = self.tiles_per_unit * (self.panels_per_unit if context.k_outermost else 1)
