@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from benchmarks.workloads import WORKLOADS, Run
+from benchmarks.workloads import WORKLOADS, Framework, Run
 
 REPEATS = 5
 
@@ -28,7 +28,9 @@ class Torch:
         import torch
 
         torch.manual_seed(0)
-        self.torch, self.nn, self.optim = torch, torch.nn, torch.optim
+        self.torch: Any = torch
+        self.nn: Any = torch.nn
+        self.optim: Any = torch.optim
         self.functional: Any = torch.nn.functional
         self.compiles = compiles
 
@@ -37,7 +39,8 @@ class Torch:
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         call = self.torch.compile(function, fullgraph=True) if self.compiles else function
-        return self.torch.no_grad()(lambda *tensors: call(*tensors))  # type: ignore[no-any-return]
+        without_gradients: Callable[..., Any] = self.torch.no_grad()(lambda *tensors: call(*tensors))
+        return without_gradients
 
     def training_step(self, loss: Callable[..., Any], optimiser: Any) -> Callable[..., Any]:
         # torch.compile takes the loss whole; backward and the optimiser stay outside of what it can capture.
@@ -60,7 +63,9 @@ class Ingot:
         import ingot
 
         ingot.manual_seed(0)
-        self.torch, self.nn, self.optim = ingot, ingot.nn, ingot.optim
+        self.torch: Any = ingot
+        self.nn: Any = ingot.nn
+        self.optim: Any = ingot.optim
         self.functional: Any = ingot.nn.functional
 
     def tensor(self, array: np.ndarray[Any, Any]) -> Any:
@@ -71,7 +76,8 @@ class Ingot:
             with self.torch.no_grad():
                 return function(*tensors)
 
-        return self.torch.jit(without_gradients)  # type: ignore[no-any-return]
+        made: Callable[..., Any] = self.torch.jit(without_gradients)
+        return made
 
     def training_step(self, loss: Callable[..., Any], optimiser: Any) -> Callable[..., Any]:
         def step(*tensors: Any) -> Any:
@@ -81,7 +87,8 @@ class Ingot:
             optimiser.step()
             return value
 
-        return self.torch.jit(step)  # type: ignore[no-any-return]
+        made: Callable[..., Any] = self.torch.jit(step)
+        return made
 
 
 def preparations(name: str) -> dict[str, Callable[[], Run]]:
@@ -90,7 +97,7 @@ def preparations(name: str) -> dict[str, Callable[[], Run]]:
         from benchmarks.jax_workloads import JAX_WORKLOADS
 
         return JAX_WORKLOADS
-    framework = Ingot() if name == "ingot" else Torch(compiles=name == "torch.compile")
+    framework: Framework = Ingot() if name == "ingot" else Torch(compiles=name == "torch.compile")
     return {workload: functools.partial(prepare, framework) for workload, prepare in WORKLOADS.items()}
 
 
