@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingot import indexing, rng
+from ingot import indexing
 from ingot.core import TensorBase
 from ingot.functional import (
     arithmetic,
@@ -12,6 +12,7 @@ from ingot.functional import (
     joining,
     linalg,
     reductions,
+    sampling,
     shaping,
     unary,
 )
@@ -318,13 +319,13 @@ class TensorMethods(TensorBase):
 
     # ---- in place
 
-    uniform_ = rng.uniform_
-    normal_ = rng.normal_
-    bernoulli_ = rng.bernoulli_
-    random_ = rng.random_
-    exponential_ = rng.exponential_
-    bernoulli = rng.bernoulli
-    multinomial = rng.multinomial
+    uniform_ = sampling.uniform_
+    normal_ = sampling.normal_
+    bernoulli_ = sampling.bernoulli_
+    random_ = sampling.random_
+    exponential_ = sampling.exponential_
+    bernoulli = sampling.bernoulli
+    multinomial = sampling.multinomial
     add_ = inplace.add_
     sub_ = inplace.sub_
     mul_ = inplace.mul_

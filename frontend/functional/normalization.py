@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ingot import rng
 from ingot.creation import empty_like
+from ingot.functional import sampling
 from ingot.functional.arithmetic import add, div, eq, mul, sub, where
 from ingot.functional.gathering import index_select
 from ingot.functional.reductions import mean, norm
@@ -80,7 +80,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if p == 1.0:
         result = mul(input, 0.0)
     else:
-        kept = rng.bernoulli_(empty_like(input), 1 - p)
+        kept = sampling.bernoulli_(empty_like(input), 1 - p)
         result = mul(input, div(kept, 1 - p))
     return assign(input, result) if inplace else result
 

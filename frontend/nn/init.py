@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ingot import rng
+from ingot.functional import sampling
 from ingot.functional.inplace import copy_, fill_, zero_
 from ingot.modes import no_grad
 from ingot.rng import Generator
@@ -51,13 +51,13 @@ def _fan(tensor: Tensor, mode: str) -> int:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in [a, b)."""
-    return rng.uniform_(tensor, a, b, generator=generator)
+    return sampling.uniform_(tensor, a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal."""
-    return rng.normal_(tensor, mean, std, generator=generator)
+    return sampling.normal_(tensor, mean, std, generator=generator)
 
 
 @no_grad()
@@ -136,5 +136,5 @@ def trunc_normal_(
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
     low, high = below((a - mean) / std), below((b - mean) / std)
-    rng.uniform_(tensor, 2 * low - 1, 2 * high - 1, generator=generator)
+    sampling.uniform_(tensor, 2 * low - 1, 2 * high - 1, generator=generator)
     return copy_(tensor, (tensor.erfinv() * (std * math.sqrt(2.0)) + mean).clamp(a, b))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ingot.functional.arithmetic import maximum
+from ingot.host_scalar import number_of
 from ingot.modes import modes
 from ingot.optim.groups import ParamGroup
-from ingot.optim.optimizer import Optimizer, Params, check_option, number_for
+from ingot.optim.optimizer import Optimizer, Params, check_option
 from ingot.tensor import Tensor
 
 
@@ -59,18 +60,15 @@ class Adam(Optimizer):
         lr, weight_decay = group["lr"], group["weight_decay"]
         decays, decoupled = group.plain("weight_decay") != 0, group["decoupled_weight_decay"]
         near = group.plain("betas")[0] > 0.5
-        for i, scale in zip(indices, scales, strict=True):
+        for i, (step_size, root) in zip(indices, scales, strict=True):
             param: Any = group.plain("params")[i]
-            step_size, root, keep, decay, part1, rest2, part2 = (
-                number_for(param, n) for n in (*scale, 1 - lr * weight_decay, weight_decay, 1 - beta1, beta2, 1 - beta2)
-            )
             grad = -param.grad if group["maximize"] else param.grad
-            value = param * keep if decays and decoupled else param
+            value = param * (1 - lr * weight_decay) if decays and decoupled else param
             if decays and not decoupled:
-                grad = grad + param * decay
+                grad = grad + param * weight_decay
             average, square = self.zeros(param, "exp_avg"), self.zeros(param, "exp_avg_sq")
-            average.copy_(_moved(average, grad, part1, near))
-            square.copy_(square * rest2 + grad * part2 * grad)
+            average.copy_(_moved(average, grad, 1 - beta1, near))
+            square.copy_(square * beta2 + grad * (1 - beta2) * grad)
             if group["amsgrad"]:
                 largest = self.zeros(param, "max_exp_avg_sq")
                 square = largest.copy_(maximum(largest, square))
@@ -84,13 +82,14 @@ class Adam(Optimizer):
             return [(lr / (1 - beta1 ** counts[i]), (1 - beta2 ** counts[i]) ** 0.5) for i in indices]
         counts = steps.double()
         sizes, roots = lr / (1 - beta1**counts), (1 - beta2**counts).sqrt()
-        return [(sizes.select(0, i), roots.select(0, i)) for i in indices]
+        return [(number_of(sizes.select(0, i)), number_of(roots.select(0, i))) for i in indices]
 
 
 def _moved(start: Tensor, end: Tensor, weight: Any, near: bool) -> Tensor:
     """start + weight * (end - start), from the nearer end (aten/src/ATen/native/Lerp.h)."""
     distance = end - start
-    return start + distance * weight if near else end - distance * (1 - weight)
+    moved: Tensor = start + distance * weight if near else end - distance * (1 - weight)
+    return moved
 
 
 class AdamW(Adam):

@@ -52,7 +52,7 @@ class Watched(dict[Any, Any]):
     popitem = MutableMapping.popitem
     clear = MutableMapping.clear
 
-    def __ior__(self, other: Any) -> Any:
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
         self.update(other)
         return self
 
@@ -130,7 +130,7 @@ class ParamGroup(Watched):
         super().__setitem__(key, value)
         if isinstance(value, tuple):
             numbers = self.__dict__.setdefault("numbers", {})
-            numbers.update({f"{key}[{i}]": number for i, number in enumerate(value)})
+            numbers.update({f"{key}_{i}": number for i, number in enumerate(value)})
 
     def __getitem__(self, key: Any) -> Any:
         value = dict.__getitem__(self, key)
@@ -138,7 +138,7 @@ class ParamGroup(Watched):
         if trace is None or key not in self.run_time:
             return value
         if isinstance(value, tuple):
-            return tuple([_read(trace, self.numbers, f"{key}[{i}]", number) for i, number in enumerate(value)])
+            return tuple([_read(trace, self.numbers, f"{key}_{i}", number) for i, number in enumerate(value)])
         return _read(trace, self, key, value)
 
     def plain(self, key: str) -> Any:
@@ -146,7 +146,7 @@ class ParamGroup(Watched):
         return dict.__getitem__(self, key)
 
     # Those of dict itself would go past __getitem__.
-    get = MutableMapping.get
+    get = MutableMapping.get  # type: ignore[assignment]
     items = MutableMapping.items  # type: ignore[assignment]
     values = MutableMapping.values  # type: ignore[assignment]
 

@@ -73,7 +73,7 @@ class Optimizer:
     def _check_params(self, params: list[Any]) -> None:
         known = {id(p) for group in self.param_groups for p in group["params"]}
         for p in params:
-            if not isinstance(p, TensorBase):
+            if not isinstance(p, Tensor):
                 raise _refused(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
             if not p.is_leaf:
                 raise _refused("can't optimize a non-leaf Tensor")
@@ -135,7 +135,7 @@ class Optimizer:
         steps = self._steps(group, indices)
         if len(indices) == steps._layout.numel:
             return steps.add_(1)
-        mask = np.zeros(steps._layout.shape, steps._layout.dtype.numpy)  # type: ignore[arg-type]
+        mask = np.zeros(steps._layout.shape, steps._layout.dtype.numpy)
         mask[indices] = 1
         return steps.add_(steps.new_tensor(mask))
 
@@ -233,11 +233,6 @@ def _adopted(name: str, value: Any, param: Tensor) -> Any:
     if name == "step" or not param._layout.dtype.is_floating_point:
         return copied
     return cast_to(copied, param._layout.dtype)
-
-
-def number_for(param: Tensor, value: Any) -> Any:
-    """A number as it takes part in arithmetic with the parameter; a 0-d tensor in the parameter's dtype."""
-    return cast_to(value, param._layout.dtype) if isinstance(value, TensorBase) else value
 
 
 def _refused(what: str) -> SpecError:

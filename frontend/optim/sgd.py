@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ingot.core import tensor_from_array
+from ingot.host_scalar import number_of
 from ingot.optim.groups import ParamGroup
-from ingot.optim.optimizer import Optimizer, Params, check_option, number_for
+from ingot.optim.optimizer import Optimizer, Params, check_option
 from ingot.runtime.errors import SpecError
 from ingot.source_lines import user_line
 from ingot.tensor import Tensor
@@ -61,11 +62,11 @@ class SGD(Optimizer):
             param: Any = group.plain("params")[i]
             grad = -param.grad if group["maximize"] else param.grad
             if group.plain("weight_decay") != 0:
-                grad = grad + param * number_for(param, weight_decay)
+                grad = grad + param * weight_decay
             if group.plain("momentum") != 0:
-                buffer = self._averaged(group, param, grad, number_for(param, momentum))
-                grad = grad + buffer * number_for(param, momentum) if group["nesterov"] else buffer
-            param.add_(grad * number_for(param, -lr))
+                buffer = self._averaged(group, param, grad, momentum)
+                grad = grad + buffer * momentum if group["nesterov"] else buffer
+            param.add_(grad * -lr)
 
     def _averaged(self, group: ParamGroup, param: Tensor, grad: Tensor, momentum: Any) -> Tensor:
         fresh = "momentum_buffer" not in self.state[param]
@@ -78,7 +79,7 @@ class SGD(Optimizer):
             with suspended():
                 share = tensor_from_array(np.array(1.0 if fresh else 1.0 - dampening))
                 known = self._shares[id(param)] = (buffer, share)
-        buffer.copy_(buffer * momentum + grad * number_for(param, known[1]))
+        buffer.copy_(buffer * momentum + grad * number_of(known[1]))
         known[1].fill_(1.0 - dampening)
         return buffer
 
