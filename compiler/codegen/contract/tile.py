@@ -92,8 +92,11 @@ class TileEmitter:
         elif tile.columns % lanes:
             masks[-1] = context.first_lanes(f, tile.columns % lanes)
 
-        def step(_: Reg, carried: list[Reg]) -> list[Reg]:
-            left, right, sums = carried[0], carried[1], carried[2:]
+        scaled = left_step in (1, 2, 4, 8)  # the loop's counter then serves as the index of an address
+
+        def step(k: Reg, carried: list[Reg]) -> list[Reg]:
+            right, sums = carried[0], carried[1 : 1 + products]
+            left = f.offset(at["left"], k, left_step) if scaled else carried[-1]
             wide = [
                 f.load(f.offset(right, j * vector), context.operand_elt, lanes, mask=mask, align=align)
                 for j, mask in enumerate(masks)
@@ -102,11 +105,12 @@ class TileEmitter:
             for i, offset in enumerate(offsets):
                 one = f.splat(f.load(f.offset(left, offset), context.operand_elt), lanes)
                 new += [self.accumulate(f, one, w, sums[i * len(wide) + j]) for j, w in enumerate(wide)]
-            return [f.offset(left, left_step), f.offset(right, right_step), *new]
+            return [f.offset(right, right_step), *new, *([] if scaled else [f.offset(left, left_step)])]
 
-        start = [f.const(context.elt, 0, lanes)] * (tile.rows * self.vectors)
-        never = isinstance(context.plan.k, int) and context.plan.k > 0
-        return f.loop(0, depth, 1, step, [at["left"], at["right"], *start], at_least_once=never)[2:]
+        products = tile.rows * self.vectors
+        start = [at["right"], *[f.const(context.elt, 0, lanes)] * products, *([] if scaled else [at["left"]])]
+        some = isinstance(context.plan.k, int) and context.plan.k > 0
+        return f.loop(0, depth, 1, step, start, at_least_once=some)[1 : 1 + products]
 
     def left_layout(self, f: Function, at: dict[str, Reg]) -> tuple[list[Int], int]:
         """Bytes from the left pointer to each row, and from one k to the next."""
