@@ -126,14 +126,14 @@ class Watch:
             self.kept.append((label, value, state))
 
     def check(self) -> None:
-        """Raises TraceError: IG169 for changed Python state, IG170 for random numbers drawn from Python or NumPy."""
+        """Raises TraceError: IG189 for changed Python state, IG190 for random numbers drawn from Python or NumPy."""
         for label, value, before in self.kept:
             after = _snapshot(value)
             if after[:2] != before[:2]:
                 raise self._changed(label, value, before[2])
         if _random_states() != self.random:
             raise TraceError(
-                "IG170",
+                "IG190",
                 f"{self.name} drew numbers from Python's or NumPy's random generator; compiled code would repeat them",
                 where=self._where("random", "np", "numpy"),
                 fix="ingot.rand(...), ingot.randint(...): their generator is part of the compiled function",
@@ -147,7 +147,7 @@ class Watch:
         if traced:
             detail.insert(0, f"it now holds a traced tensor {traced[0]._layout!r}, which ends with the trace")
         error = TraceError(
-            "IG169",
+            "IG189",
             what,
             where=self._where(label.split(".")[0]),
             detail=detail,

@@ -160,7 +160,7 @@ class CompiledFunction:
                 )
         if sum(map(len, self.entries.values())) >= _MOST_ENTRIES:
             raise TraceError(
-                "IG171",
+                "IG191",
                 f"{self.name} was compiled {_MOST_ENTRIES} times, each time for other arguments or surroundings",
                 where=user_line(),
                 fix="tensors instead of Python numbers that change, or shapes that repeat",

@@ -262,11 +262,11 @@ def _view_of_input(
 
 
 def _plain(leaf: Any, trace: Trace) -> Any:
-    """A Python value that is part of the result: the same at every call. Raises TraceError (IG168) for a container
+    """A Python value that is part of the result: the same at every call. Raises TraceError (IG188) for a container
     that may hold traced tensors unseen."""
     if isinstance(leaf, (set, frozenset)) and any(isinstance(item, TensorBase) for item in leaf):
         raise TraceError(
-            "IG168",
+            "IG188",
             f"{trace.name} returns a {type(leaf).__name__} that holds tensors",
             fix="a tuple, list or dict",
         )

@@ -77,7 +77,7 @@ def chain_in(region: Region, tensor: TensorBase) -> tuple[Step, ...] | None:
 def strided_chain(extent: int, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> tuple[Step, ...]:
     """View steps from a vector of `extent` elements to a view with these strides at `offset`.
 
-    Each dimension, by falling stride s, cuts what is left into rows of s elements. Raises TraceError (IG166) for
+    Each dimension, by falling stride s, cuts what is left into rows of s elements. Raises TraceError (IG186) for
     strides under which the rows would overlap.
     """
     steps: list[Step] = []
@@ -92,7 +92,7 @@ def strided_chain(extent: int, shape: tuple[int, ...], strides: tuple[int, ...],
     for outer, inner, count in zip(room, room[1:], lengths[1:], strict=False):
         if inner * count > outer:
             raise TraceError(
-                "IG166",
+                "IG186",
                 f"a tensor of shape {list(shape)} and strides {list(strides)} cannot be used in compiled code",
                 where=user_line(),
                 fix="x.contiguous()",

@@ -237,7 +237,7 @@ class Trace:
     # ---- what a trace cannot do
 
     def elements(self, tensor: TensorBase, use: str) -> Array:
-        """The elements, if they do not depend on any input. Raises TraceError (IG160 to IG164) otherwise."""
+        """The elements, if they do not depend on any input. Raises TraceError (IG180 to IG184) otherwise."""
         if is_traced(tensor) or id(tensor) in self.own_arguments:
             value = self.value_of(tensor)
             if not any(v.op is make_input for v in toposort([value])):
@@ -245,7 +245,7 @@ class Trace:
             raise data_dependent(value, use, self.provenance(value))
         name = f"a captured {tensor._layout!r}"
         raise TraceError(
-            _USES.get(use, ("IG164", ""))[0],
+            _USES.get(use, ("IG184", ""))[0],
             f"{use} was asked of {name} while {self.name} was traced; its value would be frozen into the compiled code",
             where=user_line(),
             fix=_fix_for(use, user_line()),
@@ -320,14 +320,14 @@ def host_number(container: dict[str, Any], key: str) -> Any:
 
 # What a traced value was used as: the code of the error and the way out.
 _USES = {
-    "bool()": ("IG160", "ingot.where(condition, a, b), or ingot.cond(condition, then, otherwise)"),
+    "bool()": ("IG180", "ingot.where(condition, a, b), or ingot.cond(condition, then, otherwise)"),
     "int()": (
-        "IG161",
+        "IG181",
         "tensor arithmetic instead of a Python number, or pass the number as a Python int",
     ),
-    "float()": ("IG161", "tensor arithmetic instead of a Python number"),
-    "an index or a size": ("IG162", "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)]"),
-    "iteration": ("IG163", "for row in x.unbind(0): ..., or ingot.scan(body, init, x)"),
+    "float()": ("IG181", "tensor arithmetic instead of a Python number"),
+    "an index or a size": ("IG182", "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)]"),
+    "iteration": ("IG183", "for row in x.unbind(0): ..., or ingot.scan(body, init, x)"),
 }
 
 
@@ -346,7 +346,7 @@ def _fix_for(use: str, line: str | None) -> str:
 
 def data_dependent(value: Value, use: str, inputs: str) -> TraceError:
     """The error for a traced value used where Python needs a number now."""
-    code = _USES.get(use, ("IG164", ""))[0]
+    code = _USES.get(use, ("IG184", ""))[0]
     made = describe_location(value.location)
     where = user_line()
     detail = [f"its value depends on: {inputs}", "compiled code is made before the value is known"]
@@ -366,7 +366,7 @@ def leaked(storage: TracedStorage) -> TraceError:
     trace = storage.trace
     made = describe_location(storage.value.location)
     return TraceError(
-        "IG167",
+        "IG187",
         f"a tensor of type {storage.value.type} made while {trace.name} was traced is used after the trace has ended",
         where=user_line(),
         detail=[f"made at {made}"] if made is not None else [],

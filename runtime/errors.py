@@ -33,6 +33,8 @@ CODES: dict[str, str] = {
     "IG132": "A windowed reduction needs a positive window, stride and dilation per axis, a known reduction, and "
     "operands of matching shapes.",
     "IG133": "More elements were asked for than the axis has.",
+    "IG140": "Two trees of containers do not fit: another number of leaves, or other containers. Trees are made of "
+    "tuples, lists, dicts, namedtuples and dataclasses.",
     "IG150": "The state of the mt19937 generator is not one, or a negative number of draws was asked for.",
     "IG151": "philox takes a key and an offset of two 32-bit words each.",
     "IG160": "The regions of a control operation do not fit its operands or each other: both branches must give the "
@@ -40,6 +42,34 @@ CODES: dict[str, str] = {
     "IG161": "A scanned tensor has another number of rows than the scan has steps.",
     "IG170": "A native call needs the name of a C function and at least one result.",
     "IG171": "The array version of a native function gave other dtypes or shapes than were declared.",
+    "IG180": "A traced tensor was used as a truth value (if, while, and, assert). Compiled code is made before its "
+    "elements are known: use where for both sides, or cond and while_loop for control flow on the device.",
+    "IG181": "A traced tensor was converted to a Python number. Its elements are not known while the function is "
+    "traced: keep computing with tensors, or pass the number as a Python number, of which each value is "
+    "compiled by itself.",
+    "IG182": "A traced tensor was used as an index of a sequence or as a size. Index tensors with tensors "
+    "(index_select, gather); sizes must be known when the function is traced.",
+    "IG183": "A traced tensor was iterated over. x.unbind(0) gives its rows when their number is known; scan runs a "
+    "loop inside the compiled code.",
+    "IG184": "The elements of a traced or captured tensor were asked for (item, tolist, numpy). They would be frozen "
+    "into the compiled code; return the tensor and read it outside.",
+    "IG185": "An operation gives a shape that depends on the elements of a tensor (nonzero, unique, indexing with a "
+    "mask), which compiled code cannot have.",
+    "IG186": "A tensor whose strides overlap in a way that no slicing, transposing or expanding gives cannot be used "
+    "in compiled code. Make it contiguous first.",
+    "IG187": "A tensor made while a function was traced was used after the trace. It stands for a place in the graph "
+    "and has no elements; return it from the function instead of storing it elsewhere.",
+    "IG188": "A compiled function returned a container that hides tensors, such as a set. Return tuples, lists or "
+    "dicts.",
+    "IG189": "A compiled function changed Python state outside of it (a list, a dict, an attribute). The statement "
+    "would not run again with the compiled code. Return the value, or keep state in tensors and write to them "
+    "in place.",
+    "IG190": "A compiled function drew numbers from Python's or NumPy's random generator; the compiled code would "
+    "repeat the same numbers. Use ingot's own functions, whose generator is part of the compiled code's "
+    "state.",
+    "IG191": "A function was compiled so often that every call seems to need code of its own. Pass changing numbers as "
+    "tensors, or keep shapes the same.",
+    "IG192": "A random operation cannot be compiled: its draws depend on each other or on a size that is not known.",
     "IG201": "Two shapes cannot be broadcast together: aligned from the last dimension, each pair of sizes must be "
     "equal or one of the two must be 1.",
     "IG202": "A shape, stride or dimension index is outside the tensor it was applied to: a negative size, a "
@@ -51,6 +81,76 @@ CODES: dict[str, str] = {
     "IG206": "The array cannot be shared as tensor memory: it is not C-contiguous, or it is read-only and an in-place "
     "operation could write into memory that others rely on. Pass a copy.",
     "IG207": "A view would read or write outside the bytes of its storage.",
+    "IG210": "The default dtype is the one that Python floats get; it must be a floating one.",
+    "IG211": "A Python number does not fit the dtype it is to be stored in.",
+    "IG212": "Memory that several elements of a tensor share (after expand) cannot be written to through it. Clone it "
+    "first.",
+    "IG213": "An in-place operation has a result of a kind that its tensor cannot hold: a floating result in an "
+    "integer tensor, or a number in a bool tensor.",
+    "IG214": "An operation takes tensors and numbers and was given something else. ingot.tensor makes tensors of lists "
+    "and arrays.",
+    "IG215": "The operation does not exist for tensors of this dtype, for instance arithmetic on bools or bits of "
+    "floats.",
+    "IG216": "clamp needs a lower bound, an upper bound or both.",
+    "IG217": "An option that is one of a few names was given another one.",
+    "IG218": "An integer to a negative power is no integer. Convert to a floating dtype first.",
+    "IG219": "A condition or mask must be a bool tensor. Compare with != 0 to make one.",
+    "IG220": "The mean of integers is no integer. Convert to a floating dtype first, or give dtype=.",
+    "IG221": "The order of the elements in memory does not allow this view. reshape copies where it must.",
+    "IG222": "t() transposes matrices; mT or transpose exchange two dimensions of tensors with more.",
+    "IG223": "An index is outside its dimension, there are more indices than dimensions, or the index is of a type "
+    "that does not index tensors.",
+    "IG224": "Tensors to be joined must agree in every dimension but the one they are joined along (all of them for "
+    "stack).",
+    "IG225": "The sizes of the parts of a split must be positive and sum to the size of the dimension.",
+    "IG226": "Padding takes two numbers per dimension from the last one backwards, and a known mode; reflected and "
+    "circular padding is limited by the tensor's size.",
+    "IG227": "Both operands must have one dtype; this operation does not promote. Convert one of them.",
+    "IG228": "The shapes of a product do not fit: the inner sizes differ, the batch dimensions do not broadcast, or an "
+    "operand has the wrong number of dimensions.",
+    "IG229": "Indices and class numbers are int64 (or int32) tensors.",
+    "IG230": "An index must have as many dimensions as the tensor it indexes, or be a vector.",
+    "IG231": "topk was asked for more elements than the dimension has, or for a negative number.",
+    "IG232": "Index tensors must broadcast together, and a mask must have the shape of the dimensions it masks.",
+    "IG233": "An assigned value does not broadcast to the shape of the indexed part.",
+    "IG234": "There is no device of that name.",
+    "IG235": "arange needs a step that is not 0 and leads from start to end.",
+    "IG236": "A tensor is made of numbers: nested sequences of equal lengths, or an array of numbers.",
+    "IG237": "item() needs a tensor with exactly one element.",
+    "IG238": "The truth of a tensor with several elements, or none, is ambiguous; use any() or all().",
+    "IG239": "Only an integer tensor with a single element can be an index or a size.",
+    "IG240": "A tensor without dimensions has no length and no rows.",
+    "IG241": "A generator's state must be one that get_state gave.",
+    "IG242": "Random floating numbers need a floating dtype, and probabilities lie in [0, 1].",
+    "IG243": "The range to draw integers from is empty.",
+    "IG244": "Class targets must have the shape of the input without its class dimension.",
+    "IG245": "Normalisation is over the last dimensions, whose sizes must be the ones given.",
+    "IG246": "A dropout probability lies between 0 and 1.",
+    "IG247": "A state_dict does not fit the module: keys are missing or unknown, or shapes differ.",
+    "IG248": "The fan of a weight is known for tensors of at least two dimensions.",
+    "IG260": "An optimiser or schedule was given a number outside its range.",
+    "IG261": 'An optimiser takes tensors that are leaves, (name, tensor) pairs, or dicts with them under "params".',
+    "IG262": "The state to be loaded does not fit the optimiser: other groups or other parameters.",
+    "IG301": "A leaf that requires grad cannot be written to in place while gradients are recorded: its value before "
+    "would be lost. Write inside no_grad.",
+    "IG302": "A tensor that a derivative needs was written to in place after it was used. Use the out-of-place "
+    "operation, or clone before writing.",
+    "IG303": "Nothing that requires grad led to this tensor, so it has no gradient.",
+    "IG304": "An operation on the way has no derivative. Detach its operands if no gradient is wanted.",
+    "IG305": "Only a tensor with one element has a gradient by itself; give a cotangent for others.",
+    "IG306": "A graph was walked backwards twice. The first walk frees what it needs, unless retain_graph=True.",
+    "IG307": "A cotangent must have the shape of the tensor it belongs to.",
+    "IG308": "A derivative was asked for by a tensor that does not require grad or was not used.",
+    "IG309": "Hooks are called for tensors that operations made, not for leaves.",
+    "IG310": "A gradient has the shape of its tensor.",
+    "IG311": "An array cannot carry gradients. Detach the tensor first.",
+    "IG312": "Only leaves can be copied deeply; a tensor that operations made belongs to its graph.",
+    "IG313": "Only floating tensors have gradients.",
+    "IG314": "Whether a tensor that operations made requires grad follows from its operands.",
+    "IG315": "backward() inside a compiled function reached a tensor that was computed outside of it. Compute it "
+    "inside, or detach it.",
+    "IG316": "The derivative of a compiled function's derivative needs both derivatives inside one compiled function.",
+    "IG318": "grad differentiates functions whose result is a floating scalar.",
     "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
     "IG352": "Derivatives were asked for by an input that does not exist or is not floating.",
     "IG353": "An operation has no derivative rule, so reverse mode cannot pass it. Detach its operands if no gradient "
@@ -87,10 +187,15 @@ CODES: dict[str, str] = {
     "IG705": "A name cannot be used in C: it is no identifier, or two functions of a library would share it.",
     "IG707": "A shared library is linked by the target's C compiler, which is missing or failed. Objects, archives and "
     "headers need no compiler.",
+    "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
+    "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
     "IG710": "A function cannot be built as a C function because of the memory it reads or returns: its results must be "
     "tensors of its own (return a copy, x.clone()), and it must not read `.grad` from before the call.",
-    "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
-    "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
+    "IG730": "A spec is a dtype and its sizes in brackets, such as f32[32,784], i64[b] with a named size, or f32[] for "
+    "a scalar.",
+    "IG731": "A compiled function was called with tensors that do not match its specs.",
+    "IG732": "A function without specs cannot be traced without example arguments.",
+    "IG733": "static_argnames names arguments that are Python values; a tensor is an argument of the compiled code.",
     "IG901": "A graph is not well formed. This is a fault of whatever built it: the error names the value.",
 }
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def elements(tensor: TensorBase, use: str) -> np.ndarray[Any, Any]:
-    """The elements, for `use` in Python. Raises TraceError (IG160 to IG164) when they are not known while tracing."""
+    """The elements, for `use` in Python. Raises TraceError (IG180 to IG184) when they are not known while tracing."""
     trace = modes.trace
     return array_of(tensor) if trace is None else trace.elements(tensor, use)
 

@@ -229,10 +229,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 
 def needs_values(tensor: Tensor, name: str, instead: str) -> None:
-    """Raises TraceError (IG165) where the shape of a result would depend on traced elements."""
+    """Raises TraceError (IG185) where the shape of a result would depend on traced elements."""
     if modes.trace is not None and (is_traced(tensor) or modes.trace.is_variable(tensor)):
         raise TraceError(
-            "IG165",
+            "IG185",
             f"{name} gives a shape that depends on the elements of a traced tensor",
             where=user_line(),
             detail=["compiled code needs shapes that are known when it is traced"],

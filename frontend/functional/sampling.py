@@ -127,12 +127,12 @@ def _normal(generator: Generator, shape: Any, dtype: DType, mean: float, std: fl
 
 
 def _known_count(shape: Any) -> int:
-    """The number of elements. Raises TraceError (IG172) for a shape with a named size."""
+    """The number of elements. Raises TraceError (IG192) for a shape with a named size."""
     count = product(shape)
     if isinstance(count, int):
         return count
     raise TraceError(
-        "IG172",
+        "IG192",
         f"normal numbers of shape {list(shape)} cannot be compiled: how they are drawn depends on how many there are",
         where=user_line(),
         fix="a shape of plain sizes, or numbers drawn outside and passed as an argument",
@@ -219,7 +219,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
     check_device(device)
     if modes.trace is not None:
         raise TraceError(
-            "IG172",
+            "IG192",
             "randperm cannot be compiled: each exchange depends on the one before",
             where=user_line(),
             fix="randperm outside, passed as an argument; or ingot.rand(n).argsort()",

@@ -121,7 +121,7 @@ class Module:
     def _side_effect(self, name: str, value: Any) -> TraceError:
         kind = "a traced tensor" if isinstance(value, TensorBase) else repr(value)[:60]
         return TraceError(
-            "IG169",
+            "IG189",
             f"{type(self).__name__}.{name} was set to {kind} while it was traced",
             where=user_line(),
             detail=["compiled code does not run the Python statement again"],

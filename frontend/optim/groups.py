@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Watched(dict[Any, Any]):
-    """A dict whose changes compiled functions notice. Raises TraceError (IG169) for a change they could not repeat."""
+    """A dict whose changes compiled functions notice. Raises TraceError (IG189) for a change they could not repeat."""
 
     def __setitem__(self, key: Any, value: Any) -> None:
         known = key in self
@@ -65,7 +65,7 @@ def _not_repeated(key: Any, value: Any) -> TraceError:
     shown = "a traced tensor" if isinstance(value, TensorBase) else "nothing" if value is None else repr(value)[:60]
     name = f"the state of a {key._layout!r}" if isinstance(key, TensorBase) else repr(key)
     return TraceError(
-        "IG169",
+        "IG189",
         f"an optimiser's {name} was set to {shown} while a function was traced",
         where=user_line(),
         detail=["compiled code does not run the Python statement again"],
@@ -77,7 +77,7 @@ def _not_repeated(key: Any, value: Any) -> TraceError:
 def _made_concrete(key: Any, value: Any) -> None:
     """State first made inside a trace, such as zeros_like(p), becomes a tensor from before it that the trace captures.
 
-    Raises TraceError (IG169) when its elements depend on the function's inputs.
+    Raises TraceError (IG189) when its elements depend on the function's inputs.
     """
     trace = modes.trace
     if trace is None or not isinstance(value, TensorBase) or not is_traced(value):
