@@ -61,9 +61,19 @@ def build(
         )
     kinds = aot.emitted(emit)
     chosen = targets.named(target or baseline())
-    named = {function_name(function): Traced(function, trace_specs(function, specs)) for function in several}
+    named = by_name([(function_name(f), Traced(f, trace_specs(f, specs))) for f in several])
     made = library(named, name or next(iter(named)), chosen, weights)
     return aot.build(made, Path(folder), kinds)
+
+
+def by_name(functions: Sequence[tuple[str, Traced]]) -> dict[str, Traced]:
+    """The functions by name. Raises SpecError (IG705) where two share one."""
+    named = dict(functions)
+    if len(named) < len(functions):
+        names = [name for name, _ in functions]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SpecError("IG705", f"two functions are called {twice}; in C their names would be one", fix="rename one")
+    return named
 
 
 def function_name(function: Callable[..., Any]) -> str:

@@ -46,11 +46,11 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     # Refused before any work is done.
-    kinds = emitted([kind for kind in arguments.emit.split(",") if kind])
+    kinds = emitted([kind.strip() for kind in arguments.emit.split(",")])
     chosen = target.named(arguments.target)
     if arguments.spec and len(arguments.functions) > 1:
         raise SpecError("IG708", "--spec describes the arguments of one function", fix="@ingot.jit(specs=[...])")
-    functions = dict(traced(reference, arguments.spec) for reference in arguments.functions)
+    functions = aot.by_name([traced(reference, arguments.spec) for reference in arguments.functions])
     name = arguments.name or next(iter(functions))
     library = aot.library(functions, name, chosen, arguments.weights)
     for path in build(library, arguments.output, kinds):

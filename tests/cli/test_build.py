@@ -73,6 +73,8 @@ def test_specs_on_the_command_line(capsys: Capture, folder: Path) -> None:
         (["fnctions.py:predict"], "[IG701] the file fnctions.py does not exist\n  similar: functions.py\n"),
         (["functions.py:plain"], "[IG732] plain has no specs\n"),
         (["functions.py:predict", "--name", "a-b"], "[IG705] 'a-b' cannot name a library"),
+        (["functions.py:predict", "--emit", ""], "[IG704] there is no output called ''\n"),
+        (["functions.py:count", "functions.py:count"], "[IG705] two functions are called count; in C their names"),
         (["functions.py:predict", "functions.py:count", "--spec", "f32[1]"], "[IG708] --spec describes the arguments"),
     ],
 )
