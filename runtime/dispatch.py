@@ -229,10 +229,13 @@ def _fill(table: CallTable | SafeTable, specialisations: tuple[Specialisation, .
 
 
 def _before_safe_call() -> None:
-    """Count calls in Python; the second one of a process builds the native path."""
+    """Count calls in Python; the second one of a process builds the native path.
+
+    The first one counts twice, as a miss and again when its program has been compiled: its result should not wait.
+    """
     global _safe_calls
     _safe_calls += 1
-    if _safe_calls >= 2 and _mode == UNDECIDED:
+    if _safe_calls >= 3 and _mode == UNDECIDED:
         activate()
 
 
