@@ -189,8 +189,8 @@ CODES: dict[str, str] = {
     "headers need no compiler.",
     "IG708": "The function was given no specs, so its arguments' shapes and dtypes are unknown.",
     "IG709": "The table of operations has no row of that name. `ingot ops` lists them.",
-    "IG710": "A function cannot be built as a C function because of the memory it reads or returns: its results must be "
-    "tensors of its own (return a copy, x.clone()), and it must not read `.grad` from before the call.",
+    "IG710": "A function cannot be built as a C function because of the memory it reads or returns: its results must "
+    "be tensors of its own (return a copy, x.clone()), and it must not read `.grad` from before the call.",
     "IG730": "A spec is a dtype and its sizes in brackets, such as f32[32,784], i64[b] with a named size, or f32[] for "
     "a scalar.",
     "IG731": "A compiled function was called with tensors that do not match its specs.",
