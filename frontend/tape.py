@@ -72,9 +72,9 @@ class Node:
         self.backward_fn: Callable[..., Sequence[Any]] | None = None
 
     def name(self) -> str:
-        """As in PyTorch: MulBackward."""
+        """As in PyTorch: MulBackward0."""
         title = "".join(part.capitalize() for part in self.op.name.split("_")) if self.op is not None else "Constant"
-        return f"{title}Backward"
+        return f"{title}Backward0"
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"

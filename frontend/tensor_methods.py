@@ -5,6 +5,7 @@ from __future__ import annotations
 from ingot import indexing
 from ingot.core import TensorBase
 from ingot.functional import (
+    activations,
     arithmetic,
     conversion,
     gathering,
@@ -181,6 +182,12 @@ class TensorMethods(TensorBase):
     clip = unary.clip
     clamp_min = unary.clamp_min
     clamp_max = unary.clamp_max
+
+    softmax = activations.softmax
+    log_softmax = activations.log_softmax
+    relu = activations.relu
+    relu_ = activations.relu_
+    prelu = activations.prelu
 
     # ---- reductions
 

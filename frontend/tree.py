@@ -143,6 +143,12 @@ def map(fn: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     return _unflatten(iter([fn(*row) for row in zip(*columns, strict=True)]), definition)
 
 
+class Field(str):
+    """A step of a path that is the name of a field."""
+
+    __slots__ = ()
+
+
 def paths(tree: Any) -> list[tuple[Path, Any]]:
     """(path, leaf) in order; a path holds indices, keys and field names."""
     opened = _open(tree)
@@ -150,9 +156,11 @@ def paths(tree: Any) -> list[tuple[Path, Any]]:
         return [((), tree)]
     kind, meta, children = opened
     keys: Iterable[Any] = meta[1] if kind is defaultdict else (meta if meta is not None else range(len(tree)))
+    if not issubclass(kind, dict) and meta is not None:
+        keys = map(Field, meta)
     return [((key, *path), leaf) for key, child in zip(keys, children, strict=True) for path, leaf in paths(child)]
 
 
 def path_text(root: str, path: Path) -> str:
-    """A path as Python source: `batch['x'][0]`."""
-    return root + "".join(f"[{key!r}]" for key in path)
+    """A path as Python source: `batch['x'][0].mask`."""
+    return root + "".join(f".{key}" if isinstance(key, Field) else f"[{key!r}]" for key in path)
