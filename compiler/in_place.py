@@ -40,10 +40,10 @@ def reads_where_it_writes(kernel: Kernel, operand: int, result: int) -> bool:
                 case _:
                     for expr in expressions(stmt):
                         loads.extend(
-                            (position, e.index) for e in tree(expr) if isinstance(e, Load) and e.buffer == operand
+                            (position, e.at) for e in tree(expr) if isinstance(e, Load) and e.buffer == operand
                         )
                     if isinstance(stmt, Store) and stmt.buffer == target:
-                        stores.append((position, stmt.index))
+                        stores.append((position, stmt.at))
         return True
 
     if not walk(kernel.body) or len(stores) != 1:

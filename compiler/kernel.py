@@ -5,10 +5,10 @@
               | Let(name, expr)                                  a value for the rest of this level
               | Reduce(accumulators, body)                       starts accumulators, runs loops, names the results
               | Accumulate(name, expr)                           combines into an accumulator of an enclosing Reduce
-              | Store(buffer, index, expr, when)
+              | Store(buffer, at, expr, when)
               | Contract(...)                                    a tiled multiply-accumulate nest with an epilogue
               | Special(op, types, attrs)                        a whole op with its own emitter (sort, random bits …)
-    Expr      = Literal(dtype, value) | Position(axis) | Name(name) | Load(buffer, index, when) | Apply(op, args, attrs)
+    Expr      = Literal(dtype, value) | Position(at) | Name(name) | Load(buffer, at, when) | Apply(op, args, attrs)
     Index     = offset + sum(stride * axis) + sum(stride * expr)  in elements
 
 The algorithm is in the statements; how loops run (kind, lanes, grain, tiles) is set by the schedule, a function
@@ -49,7 +49,7 @@ class Literal(NamedTuple):
 class Position(NamedTuple):
     """The loop counter of an axis, times a stride plus an offset, as int64."""
 
-    index: Index
+    at: Index
     dtype: DType
 
 
@@ -64,7 +64,7 @@ class Load(NamedTuple):
     """An element of a buffer; where `when` is false nothing is read and the value is 0."""
 
     buffer: int
-    index: Index
+    at: Index
     dtype: DType
     when: Expr | None = None
 
@@ -127,7 +127,7 @@ class Accumulate(NamedTuple):
 
 class Store(NamedTuple):
     buffer: int
-    index: Index
+    at: Index
     expr: Expr
     when: Expr | None = None
     stream: bool = False  # past the caches: whole cache lines of a result that they could not hold anyway

@@ -312,7 +312,7 @@ class RowLowering:
             if stage_phase == phase:
                 place = self.place(value, self.axes)
                 load = self.stage(value)
-                stores.append(Store(load.buffer, load.index, self.puller.pull(value, place)))
+                stores.append(Store(load.buffer, load.at, self.puller.pull(value, place)))
                 kept_values.append((value, load))
         for value, load in kept_values:
             self.puller.bind(value, self.place(value, self.axes), load)

@@ -78,11 +78,11 @@ def subexpressions(kernel: Kernel) -> list[Expr]:
         match expr:
             case Apply(args=args):
                 stack.extend(args)
-            case Load(index=index, when=when):
+            case Load(at=index, when=when):
                 stack.extend(e for e, _ in index.computed)
                 if when is not None:
                     stack.append(when)
-            case Position(index=index):
+            case Position(at=index):
                 stack.extend(e for e, _ in index.computed)
             case _:
                 pass
@@ -91,8 +91,8 @@ def subexpressions(kernel: Kernel) -> list[Expr]:
 
 def indices(kernel: Kernel) -> list[Index]:
     """Every index of the kernel: of loads, stores and counters."""
-    found = [e.index for e in subexpressions(kernel) if isinstance(e, Load | Position)]
-    return found + [s.index for s in statements(kernel.body) if isinstance(s, Store)]
+    found = [e.at for e in subexpressions(kernel) if isinstance(e, Load | Position)]
+    return found + [s.at for s in statements(kernel.body) if isinstance(s, Store)]
 
 
 def rewrite(kernel: Kernel, change: Callable[[Index], Index]) -> Kernel:
@@ -114,9 +114,9 @@ def rewrite(kernel: Kernel, change: Callable[[Index], Index]) -> Kernel:
             case Apply(args=args):
                 return replace(old, args=tuple(map(expr, args)))
             case Load():
-                return old._replace(index=index(old.index), when=None if old.when is None else expr(old.when))
+                return old._replace(at=index(old.at), when=None if old.when is None else expr(old.when))
             case Position():
-                return old._replace(index=index(old.index))
+                return old._replace(at=index(old.at))
             case _:
                 return old
 
@@ -128,7 +128,7 @@ def rewrite(kernel: Kernel, change: Callable[[Index], Index]) -> Kernel:
                 return old._replace(expr=expr(old.expr))
             case Store():
                 when = None if old.when is None else expr(old.when)
-                return old._replace(index=index(old.index), expr=expr(old.expr), when=when)
+                return old._replace(at=index(old.at), expr=expr(old.expr), when=when)
             case _:
                 return old
 
@@ -235,9 +235,9 @@ def vectorise(kernel: Kernel, target: Target) -> Kernel:
 
 def turned(load: Load, outer: str, inner: str) -> bool:
     """Whether the load is contiguous along the outer axis and strided along the inner one."""
-    strided = load.index.stride(inner) not in (0, 1)
-    simple = load.when is None and not load.index.computed and load.dtype.itemsize in (4, 8)
-    return simple and strided and load.index.stride(outer) == 1
+    strided = load.at.stride(inner) not in (0, 1)
+    simple = load.when is None and not load.at.computed and load.dtype.itemsize in (4, 8)
+    return simple and strided and load.at.stride(outer) == 1
 
 
 def tile_squares(kernel: Kernel, target: Target) -> Kernel:
@@ -290,8 +290,8 @@ def stream_results(kernel: Kernel, target: Target) -> Kernel:
 
     A cached store first reads the line it will overwrite; a streamed one does not, and leaves the operands cached.
     """
-    touched = [(s.buffer, s.index) for s in statements(kernel.body) if isinstance(s, Store)]
-    touched += [(e.buffer, e.index) for e in subexpressions(kernel) if isinstance(e, Load)]
+    touched = [(s.buffer, s.at) for s in statements(kernel.body) if isinstance(s, Store)]
+    touched += [(e.buffer, e.at) for e in subexpressions(kernel) if isinstance(e, Load)]
     extents = loop_extents(kernel)
     if extents is None:
         return kernel
@@ -331,9 +331,9 @@ def whole_lines(store: Store, axis: str | None, kernel: Kernel) -> bool:
     """Whether a vector store fills cache lines, given that the buffer starts on one."""
     width = kernel.buffers[store.buffer].dtype.itemsize
     lanes = next((s.lanes for s in statements(kernel.body) if isinstance(s, For) and s.axis == axis), 1)
-    if axis is None or store.index.stride(axis) != 1 or store.index.computed or store.when is not None:
+    if axis is None or store.at.stride(axis) != 1 or store.at.computed or store.when is not None:
         return False
-    steps = [lanes, store.index.offset, *(s for a, s in store.index.terms if a != axis)]
+    steps = [lanes, store.at.offset, *(s for a, s in store.at.terms if a != axis)]
     return all(isinstance(s, int) and s * width % 64 == 0 for s in steps)
 
 

@@ -110,7 +110,7 @@ class Expressions:
 
     def _load(self, load: Load) -> Reg:
         f, elt, pure = self.f, memory_elt(load.dtype), self.buffers[load.buffer].access == "read"
-        pointer, neighbours = self._address(load.buffer, load.index, load.dtype.itemsize)
+        pointer, neighbours = self._address(load.buffer, load.at, load.dtype.itemsize)
         when = self.value(load.when) if load.when is not None else None
         if neighbours:
             raw = f.load(pointer, elt, self.lanes, mask=self._lanes_on(when), pure=pure)
@@ -154,7 +154,7 @@ class Expressions:
         """Write an element, or the lanes that are on."""
         f, dtype = self.f, self.buffers[store.buffer].dtype
         value = self.memory_value(self.value(store.expr), dtype)
-        pointer, neighbours = self._address(store.buffer, store.index, dtype.itemsize)
+        pointer, neighbours = self._address(store.buffer, store.at, dtype.itemsize)
         when = self.value(store.when) if store.when is not None else None
         if neighbours:
             mask = self._lanes_on(when)

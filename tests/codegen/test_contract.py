@@ -337,7 +337,7 @@ def test_sizes_known_at_run_time(dynamic: str, layout: str) -> None:
     a = matrix(0, True, "k", "m") if layout[0] == "T" else matrix(0, True, "m", "k")
     b = matrix(1, False, "n", "k") if layout[1] == "T" else matrix(1, False, "k", "n")
     bias = Load(3, Index((("n", 1),)), f32)
-    store = Store(2, matrix(2, True, "m", "n").index, op("add", Name("sum", f32), bias))
+    store = Store(2, matrix(2, True, "m", "n").at, op("add", Name("sum", f32), bias))
     parts = [((axis, size[axis]),) for axis in "bmnk"]
     contract = Contract("sum", parts[0], parts[1], parts[2], parts[3], a, b, f32, (store,))
     kernel = Kernel("product", buffers((f32, "read"), (f32, "read"), (f32, "write"), (f32, "read")), (contract,))

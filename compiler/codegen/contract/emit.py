@@ -342,7 +342,7 @@ class Driver:
         assert load is not None
         k = (*context.plan.k_outer, *context.plan.k_inner)
         env = self.env | ints.spread(axes, True, first) | ints.spread(k, True, self.place)
-        index = ints.dot(load.index.offset, load.index.terms, env)
+        index = ints.dot(load.at.offset, load.at.terms, env)
         return self.f.offset(self.pointers[load.buffer], index, context.width)
 
 

@@ -319,6 +319,6 @@ class Packer:
         f, width, load = self.f, self.context.width, self.operand.direct
         assert load is not None
         merged = self.ints.spread(self.axes, True, first)
-        base = self.ints.dot(load.index.offset, load.index.terms, self.outer | env | merged)
+        base = self.ints.dot(load.at.offset, load.at.terms, self.outer | env | merged)
         place = f.offset(f.offset(self.pointers[load.buffer], base, width), column * self.operand.free_stride * width)
         return f.load(place, self.context.elt, q, mask=mask)

@@ -71,7 +71,7 @@ def indices(expr: Expr, *, positions: bool = True, seen: set[int] | None = None)
             if positions:
                 yield index
             inner = [e for e, _ in index.computed]
-        case Load(index=index, when=when):
+        case Load(at=index, when=when):
             yield index
             inner = [e for e, _ in index.computed] + ([when] if when is not None else [])
         case Apply(args=args):
@@ -126,7 +126,7 @@ def first_load(expr: Expr) -> Index:
 
 def plain(expr: Expr, contract: Contract) -> Load | None:
     """The load that the tile itself could do, if that is all the operand is."""
-    if isinstance(expr, Load) and expr.when is None and not expr.index.computed and expr.dtype is contract.dtype:
+    if isinstance(expr, Load) and expr.when is None and not expr.at.computed and expr.dtype is contract.dtype:
         return expr if memory_elt(expr.dtype) == register_elt(expr.dtype) else None
     return None
 
@@ -145,8 +145,8 @@ def make_operand(contract: Contract, expr: Expr, free: Sequence[Axis], k: Sequen
     unit = k_unit if along == "k" else free_unit
     load = plain(expr, contract)
     if load is not None and merged and merged_suffix(k, found) == len(k):
-        free_stride = load.index.stride(free[-1][0]) if free else 0
-        k_stride = load.index.stride(k[-1][0]) if k else 0
+        free_stride = load.at.stride(free[-1][0]) if free else 0
+        k_stride = load.at.stride(k[-1][0]) if k else 0
         if isinstance(free_stride, int) and isinstance(k_stride, int):
             return Operand(expr, run, True, along, unit, load, free_stride, k_stride)
     return Operand(expr, run, merged, along, unit, None)
@@ -213,7 +213,7 @@ def swapped(contract: Contract) -> Contract:
 def make_plan(contract: Contract) -> Plan:
     """Groups the axes. m and n change places where the output's neighbours lie along m: tiles write whole vectors."""
     ones = tuple(axis for part in (contract.batch, contract.m, contract.n, contract.k) for axis, e in part if e == 1)
-    output = next(stmt.index for stmt in contract.epilogue if isinstance(stmt, Store))
+    output = next(stmt.at for stmt in contract.epilogue if isinstance(stmt, Store))
     found = epilogue_indices(contract.epilogue)
 
     def wide(axes: Sequence[Axis]) -> tuple[Axis, ...]:
