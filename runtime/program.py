@@ -14,6 +14,7 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
@@ -92,8 +93,8 @@ _PLAIN = tuple(
 )
 
 
-def _header(program: Program) -> dict[str, object]:
-    header: dict[str, object] = {name: getattr(program, name) for name in _PLAIN}
+def _header(program: Program) -> dict[str, Any]:
+    header: dict[str, Any] = {name: getattr(program, name) for name in _PLAIN}
     for side in ("inputs", "outputs"):
         slots: tuple[Slot, ...] = getattr(program, side)
         header[side] = [[slot.name, slot.dtype.name, slot.shape, slot.strides] for slot in slots]
@@ -102,18 +103,17 @@ def _header(program: Program) -> dict[str, object]:
     return header
 
 
-def _from_header(header: dict[str, object], object_code: bytes) -> Program:
+def _from_header(header: dict[str, Any], object_code: bytes) -> Program:
     values = {name: header[name] for name in _PLAIN}
     values["inputs"] = _slots(header["inputs"])
     values["outputs"] = _slots(header["outputs"])
-    values["aliases"] = tuple((int(i), int(j)) for i, j in header["aliases"])  # type: ignore[attr-defined]
-    values["dims"] = tuple(header["dims"])  # type: ignore[arg-type]
-    values["kernels"] = tuple(header["kernels"])  # type: ignore[arg-type]
-    return Program(object_code=object_code, **values)  # type: ignore[arg-type]
+    values["aliases"] = tuple((int(i), int(j)) for i, j in header["aliases"])
+    values["dims"] = tuple(header["dims"])
+    values["kernels"] = tuple(header["kernels"])
+    return Program(object_code=object_code, **values)
 
 
-def _slots(rows: object) -> tuple[Slot, ...]:
+def _slots(rows: Any) -> tuple[Slot, ...]:
     return tuple(
-        Slot(name, dtypes.by_name(dtype), tuple(shape), tuple(strides))
-        for name, dtype, shape, strides in rows  # type: ignore[attr-defined]
+        Slot(name, dtypes.by_name(dtype), tuple(shape), tuple(strides)) for name, dtype, shape, strides in rows
     )

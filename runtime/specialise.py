@@ -86,17 +86,17 @@ Guard = (
 )
 
 
-def guard_value(value: object) -> Guard:
+def guard_value(value: Any) -> Guard:
     """The guard that accepts what is the same constant as `value`: by bits, by type and ==, or else by identity.
 
     Tuples, lists and dicts are guarded item by item, NumPy scalars by dtype and bits.
     """
     kind = type(value)
     if kind is tuple or kind is list:
-        items = tuple(guard_value(item) for item in value)  # type: ignore[attr-defined]
+        items = tuple(guard_value(item) for item in value)
         return TupleGuard(items) if kind is tuple else ListGuard(items)
     if kind is dict:
-        return DictGuard(tuple((key, guard_value(item)) for key, item in value.items()))  # type: ignore[attr-defined]
+        return DictGuard(tuple((key, guard_value(item)) for key, item in value.items()))
     if kind in (float, complex) or kind in _PLAIN_TYPES:
         return EqualGuard(value)
     if hasattr(value, "tobytes") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():

@@ -21,9 +21,9 @@ class Storage:
 
     ptr: int | None
     nbytes: int
-    owner: object
+    owner: Any
 
-    def __init__(self, ptr: int | None, nbytes: int, owner: object) -> None:
+    def __init__(self, ptr: int | None, nbytes: int, owner: Any) -> None:
         self.ptr = ptr
         self.nbytes = nbytes
         self.owner = owner
@@ -49,7 +49,7 @@ class Storage:
     def data_ptr(self) -> int:
         """The address of byte 0."""
         if self.ptr is None:
-            self.ptr = self.owner.__array_interface__["data"][0]  # type: ignore[attr-defined]
+            self.ptr = self.owner.__array_interface__["data"][0]
         return self.ptr
 
     def array(self, layout: Layout, offset: int = 0) -> np.ndarray[Any, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ingot.compiler.dims import quotient
-from ingot.compiler.ir import Arg, Op, Sample, Shape, Size, TensorType, Value
+from ingot.compiler.ir import Arg, Op, Sample, Size, TensorType, Value
 from ingot.compiler.ops.elementwise import cast
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.table import NUMBERS, check_dtype, register, shift, total
@@ -351,16 +351,16 @@ def conv_batch(size: Size, x: Value, w: Value, *, groups: Size, **attrs: Any) ->
     return swapped(reshape(out, shape=(count, size, outputs, *out.shape[2:])))
 
 
-def conv_sample(x: Shape, w: Shape, **attrs: Any) -> Sample:
+def conv_sample(x: tuple[int, ...], w: tuple[int, ...], **attrs: Any) -> Sample:
     rank = len(x) - 2
-    plain = {
+    plain: dict[str, Any] = {
         "stride": (1,) * rank,
         "padding": ((0, 0),) * rank,
         "dilation": (1,) * rank,
         "input_dilation": (1,) * rank,
         "groups": 1,
     }
-    return Sample((Arg(x), Arg(w)), plain | attrs)  # type: ignore[arg-type]
+    return Sample((Arg(x), Arg(w)), plain | attrs)
 
 
 conv: Op = register(
