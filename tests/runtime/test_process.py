@@ -87,14 +87,14 @@ THREE_CALLS = """
 """
 
 
-def test_a_cold_process_builds_at_the_second_call_and_a_warm_one_loads(run: Any) -> None:
-    assert run(THREE_CALLS) == "undecided native native native True\n"
+def test_a_cold_process_builds_at_the_third_call_and_a_warm_one_loads(run: Any) -> None:
+    assert run(THREE_CALLS) == "undecided undecided native native True\n"
     assert run(THREE_CALLS) == "native native native native False\n"
 
 
 def test_without_a_cache_every_process_builds(run: Any) -> None:
     for _ in range(2):
-        assert run(THREE_CALLS, INGOT_CACHE="0") == "undecided native native native True\n"
+        assert run(THREE_CALLS, INGOT_CACHE="0") == "undecided undecided native native True\n"
 
 
 def test_the_switch_decides(run: Any) -> None:
@@ -113,14 +113,14 @@ def test_a_failing_self_test_falls_back(run: Any) -> None:
             return offsets
         dispatch_native.slot_offsets = wrong
     """
-    expected = "undecided safe safe safe True\n"
+    expected = "undecided undecided safe safe True\n"
     assert run(textwrap.dedent(code) + textwrap.dedent(THREE_CALLS)) == expected
 
 
 def test_functions_and_tensors_from_before_the_switch_go_on(run: Any) -> None:
     code = """
         f, g = compiled(), compiled()
-        early = [f(tensor(i, i, i)) for i in range(1)]
+        early = [f(tensor(i, i, i)) for i in range(2)]
         method = f.__get__(tensor(4, 5, 6))
         assert dispatch.mode() == "undecided" and not dispatch.counters()["misses"]
         assert values(g(early[0])) == [0, 0, 0]
@@ -128,9 +128,9 @@ def test_functions_and_tensors_from_before_the_switch_go_on(run: Any) -> None:
         assert values(method()) == [4, 5, 6] and values(f(early[0])) == [0, 0, 0]
         before = pool.stats()
         del early
-        assert pool.stats()["allocated"] == before["allocated"] - 64
-        assert dispatch.counters() == {"program_calls": 4, "misses": 0, "python_callbacks": 0}
-        assert f.specialisations[0].calls == 3
+        assert pool.stats()["allocated"] == before["allocated"] - 128
+        assert dispatch.counters() == {"program_calls": 5, "misses": 0, "python_callbacks": 0}
+        assert f.specialisations[0].calls == 4
     """
     assert run(code) == ""
 
