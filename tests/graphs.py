@@ -12,6 +12,13 @@ from ingot.compiler.passes.grad import grad
 from ingot.runtime.dtypes import DType, float32, int64
 
 
+def static(shape: Sequence[Size]) -> tuple[int, ...]:
+    """A shape in which no size is named."""
+    sizes = tuple(n for n in shape if isinstance(n, int))
+    assert len(sizes) == len(shape), shape
+    return sizes
+
+
 def tensor(name: str, *shape: Size, dtype: DType = float32) -> Value:
     """A graph input."""
     return TABLE["input"](type=TensorType(dtype, shape), name=name)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from graphs import static
 
 from ingot.compiler.ir import Graph, Location, Op, TensorType, Value, at
 from ingot.compiler.ops import TABLE
@@ -278,7 +279,7 @@ def expand(d: Drawing) -> Value:
 def slice_(d: Drawing) -> Value:
     x = d.any_value(lambda t: t.ndim > 0)
     start, stop = [], []
-    for n in map(int, x.shape):  # type: ignore[arg-type]
+    for n in static(x.shape):
         a, b = (0, n) if d.chance(0.4) else sorted(int(i) for i in d.rng.integers(0, n + 1, 2))
         start.append(a)
         stop.append(b)

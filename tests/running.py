@@ -1,7 +1,8 @@
-"""Compile a graph and run it on arrays."""
+"""Runs graphs as compiled code, with guards around every result."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,24 +15,32 @@ from ingot.runtime.executable import Executable
 from ingot.runtime.program import Program
 
 Array = np.ndarray[Any, Any]
-GUARD = 256  # bytes around every output that must stay as they were
 
-
-def run_program(program: Program, arrays: Sequence[Array]) -> list[Array]:
-    """The outputs; those that replace an input are a copy of what the input's memory holds afterwards."""
-    executable = Executable(program)
-    inputs = [np.array(a, order="C") for a in arrays]
-    raw = [np.full(int(np.prod(s.shape)) * s.dtype.itemsize + 2 * GUARD, 0xA5, np.uint8) for s in program.outputs]
-    outputs = [
-        r[GUARD : r.size - GUARD].view(s.dtype.numpy).reshape(s.shape)
-        for r, s in zip(raw, program.outputs, strict=True)
-    ]
-    executable.call([a.ctypes.data for a in (*inputs, *outputs)])
-    for r in raw:
-        assert (r[:GUARD] == 0xA5).all() and (r[-GUARD:] == 0xA5).all(), "a kernel wrote outside its output"
-    replaced = {output: inputs[source] for source, output in program.aliases}
-    return [replaced.get(i, o) for i, o in enumerate(outputs)]
+GUARD = 256  # bytes before and after each result that nothing may write
+FILL = 0xA5
 
 
 def run(graph: Graph, arrays: Sequence[Array], target: Target | None = None) -> list[Array]:
     return run_program(pipeline.compile(graph, target=target, name="test"), arrays)
+
+
+def run_program(program: Program, arrays: Sequence[Array]) -> list[Array]:
+    """The outputs, which start as garbage; one that replaces an input is what the input's memory holds afterwards.
+
+    AssertionError where code writes beside an output or into an input that no output replaces.
+    """
+    inputs = [np.array(a, order="C") for a in arrays]
+    before = [a.tobytes() for a in inputs]
+    memory, outputs = [], []
+    for slot in program.outputs:
+        shape = [n for n in slot.shape if isinstance(n, int)]
+        raw = np.full(math.prod(shape) * slot.dtype.itemsize + 2 * GUARD, FILL, np.uint8)
+        memory.append(raw)
+        outputs.append(raw[GUARD : raw.size - GUARD].view(slot.dtype.numpy).reshape(shape))
+    Executable(program).call([a.ctypes.data for a in (*inputs, *outputs)])
+    for number, raw in enumerate(memory):
+        assert (raw[:GUARD] == FILL).all() and (raw[-GUARD:] == FILL).all(), f"written beside output {number}"
+    replaced = {output: source for source, output in program.aliases}
+    for number, (a, old) in enumerate(zip(inputs, before, strict=True)):
+        assert number in replaced.values() or a.tobytes() == old, f"input {number} was written"
+    return [inputs[replaced[i]] if i in replaced else output for i, output in enumerate(outputs)]

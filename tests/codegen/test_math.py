@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import mpmath as mp
@@ -98,8 +99,7 @@ def test_special_function_f64(name: str) -> None:
         for what, target, lanes in variants(64)
     ]
     for low, high, fused, split in RANGES[name]:
-        spread = (low, high) if high < 100 else (np.log(low), np.log(high))
-        x = rng.uniform(*spread, 60) if high < 100 else np.exp(rng.uniform(*spread, 60))
+        x = rng.uniform(low, high, 60) if high < 100 else np.exp(rng.uniform(np.log(low), np.log(high), 60))
         seen: dict[bytes, float] = {}  # most variants give the same bits
         for what, lanes, kernel in kernels:
             got = kernel(x)
@@ -129,9 +129,9 @@ def test_special_values(dtype: DType) -> None:
             got = compile_kernel(lambda s, v, n=name: apply(n, dtype, s, v), (dtype,), output, target, lanes)(
                 np.array(x, dtype.numpy)
             )
-            want = np.array(y, output.numpy)
+            want: Array = np.array(y, output.numpy)
             assert np.array_equal(got, want, equal_nan=output is dtype), (what, lanes, name, got, want)
-            assert np.array_equal(np.signbit(got * 1.0), np.signbit(want * 1.0)) or np.isnan(y).any(), (name, got)
+            assert np.array_equal(np.signbit(got * 1.0), np.signbit(want * 1.0)) or np.isnan(want).any(), (name, got)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
@@ -140,9 +140,10 @@ def test_function_of_two(name: str, dtype: DType) -> None:
     if dtype is dtypes.float64 and not HAS_LONG_DOUBLE:
         pytest.skip("long double is no wider than double here")
     x, y = pairs(dtype.numpy, SIZES[dtype])
-    wide = np.float64 if dtype is dtypes.float32 else np.longdouble
+    wide: Any = np.float64 if dtype is dtypes.float32 else np.longdouble
     with np.errstate(all="ignore"):
-        exact = {"pow": np.power, "atan2": np.arctan2}[name](x.astype(wide), y.astype(wide))
+        a, b = x.astype(wide), y.astype(wide)
+        exact = np.power(a, b) if name == "pow" else np.arctan2(a, b)
     for what, target, lanes in variants(dtype.bits):
         kernel = compile_kernel(lambda s, a, b: apply(name, dtype, s, a, b), (dtype, dtype), dtype, target, lanes)
         check(name, dtype, kernel(x, y), exact, (x, y), 2.0, f"{what} x{lanes}")
@@ -151,16 +152,16 @@ def test_function_of_two(name: str, dtype: DType) -> None:
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 @pytest.mark.parametrize("name", ["fmod", "remainder", "floordiv", "maximum", "minimum"])
 def test_exact_function_of_two(name: str, dtype: DType) -> None:
-    reference = {
+    references: dict[str, Callable[[Array, Array], Array]] = {
         "fmod": np.fmod,
         "remainder": definitions.remainder,
         "floordiv": np.floor_divide,
         "maximum": np.maximum,
         "minimum": np.minimum,
-    }[name]
+    }
     x, y = pairs(dtype.numpy, 30_000)
     with np.errstate(all="ignore"):
-        exact = reference(x, y)
+        exact = references[name](x, y)
     for what, target, lanes in variants(dtype.bits):
         kernel = compile_kernel(lambda s, a, b: apply(name, dtype, s, a, b), (dtype, dtype), dtype, target, lanes)
         check(name, dtype, kernel(x, y), exact, (x, y), 0.0, f"{what} x{lanes}")
@@ -176,7 +177,7 @@ def test_huge_angles_beside_small_ones() -> None:
         np.testing.assert_allclose(got, exact, rtol=3e-16, equal_nan=True)
 
 
-BINARY = {
+BINARY: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -198,7 +199,7 @@ BINARY = {
     "shl": definitions.shift_left,
     "shr": definitions.shift_right,
 }
-UNARY = {
+UNARY: dict[str, Callable[..., Any]] = {
     "neg": np.negative,
     "abs": np.abs,
     "sign": definitions.sign,

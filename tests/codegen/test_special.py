@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled import Array, compiled
 from op_cases import results
+from running import Array, run
 
 from ingot.compiler.codegen.target import Target, host, named
 from ingot.compiler.interpret import interpret
@@ -39,7 +39,7 @@ def graph_of(name: str, arrays: Sequence[Array], attrs: dict[str, Any]) -> Graph
 def check(name: str, *arrays: Array, target: Target | None = None, near: float = 0.0, **attrs: Any) -> None:
     """Compiled code gives what `eval` gives; NaN and infinities alike."""
     graph = graph_of(name, arrays, attrs)
-    for got, want in zip(compiled(graph, arrays, target), interpret(graph, *arrays), strict=True):
+    for got, want in zip(run(graph, arrays, target), interpret(graph, *arrays), strict=True):
         note = f"{name} {attrs} of {[f'{a.dtype}{a.shape}' for a in arrays]}"
         if dtypes.from_numpy(got.dtype).is_floating_point:
             with np.errstate(invalid="ignore"):  # signalling NaN
@@ -156,14 +156,14 @@ def test_writes_outside_are_dropped() -> None:
     want[2] = 1
     for name, index in (("put", rows), ("scatter", np.stack([rows] * 3, 1))):
         attrs = {"axis": 0, "mode": "add"}
-        (got,) = compiled(graph_of(name, [x, index, updates], attrs), [x, index, updates])
+        (got,) = run(graph_of(name, [x, index, updates], attrs), [x, index, updates])
         np.testing.assert_array_equal(got, want)
 
 
 def test_half_types_are_summed_in_float32() -> None:
     ones = np.ones((5000, 2), np.float16)
     graph = graph_of("put", [ones[:3], places(1, 5000), ones], {"axis": 0, "mode": "add"})
-    (got,) = compiled(graph, [ones[:3], places(1, 5000), ones])
+    (got,) = run(graph, [ones[:3], places(1, 5000), ones])
     assert got[0, 0] == 5000
 
 

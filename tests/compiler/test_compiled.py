@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled import compiled
 from op_cases import Array, Case, cases, operands, results
+from running import run
 
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, Op, TensorType, Value
@@ -45,7 +45,7 @@ def graph_of(chosen: Sequence[Case]) -> tuple[Graph, list[Array], list[int]]:
 
 def check(op: Op, dtype: DType, chosen: Sequence[Case]) -> None:
     graph, arrays, owners = graph_of(chosen)
-    want, got = interpret(graph, *arrays), compiled(graph, arrays)
+    want, got = interpret(graph, *arrays), run(graph, arrays)
     for owner, expected, actual, value in zip(owners, want, got, graph.outputs, strict=True):
         expected = np.asarray(expected)
         assert actual.shape == expected.shape and actual.dtype == expected.dtype

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from compiled import compiled
 from random_graphs import assert_close, draw
+from running import run
 
 from ingot.compiler.interpret import interpret
 from ingot.compiler.text_print import print_graph
@@ -18,7 +18,7 @@ BLOCK = 50
 def test_compiled_code_is_the_interpreter(block: int) -> None:
     for seed in range(block * BLOCK, (block + 1) * BLOCK):
         graph, arrays = draw(seed)
-        want, got = interpret(graph, *arrays), compiled(graph, arrays)
+        want, got = interpret(graph, *arrays), run(graph, arrays)
         for number, (expected, actual) in enumerate(zip(want, got, strict=True)):
             try:
                 assert_close(actual, np.asarray(expected))

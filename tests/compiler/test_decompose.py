@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from graphs import static
 from op_cases import cases, close, graph_of, operands
 
 from ingot.compiler.interpret import interpret
@@ -61,7 +62,7 @@ def test_ties_nan_and_infinities(op: Op, reduction: str) -> None:
             x = rng.choice(np.array([-np.inf, np.inf, np.nan, 0, 1, 2], np.float32), shape)
             chosen = window_gather.infer(typed(x), typed(x), reduction=reduction, **windows)
             assert isinstance(chosen, TensorType)
-            other = rng.standard_normal(shape if op is window_gather else chosen.shape).astype(np.float32)  # type: ignore[arg-type]
+            other = rng.standard_normal(shape if op is window_gather else static(chosen.shape)).astype(np.float32)
             check(applied(op, x, other, reduction=reduction, **windows), x, other)
 
 

@@ -20,7 +20,7 @@ from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.ops.transcendental import exp
 from ingot.compiler.ops.view import concat, expand, pad, permute, reshape, slice
 from ingot.compiler.passes.fold import MAX_RESULT, fold
-from ingot.runtime.dtypes import bfloat16, bool_, float16, float32, float64, int64
+from ingot.runtime.dtypes import DType, bfloat16, bool_, float16, float32, float64, int64
 
 
 def folded(value: Value) -> Value:
@@ -38,9 +38,9 @@ def test_small_results_are_computed() -> None:
 
 
 @pytest.mark.parametrize("dtype", [float16, bfloat16, float32, float64], ids=str)
-def test_bits_are_those_of_eval(dtype: object) -> None:
+def test_bits_are_those_of_eval(dtype: DType) -> None:
     numbers = np.array([0.1, -0.0, 1e-3, math.inf, -math.inf, math.nan, 3.0])
-    array = numbers.astype(dtype.numpy)  # type: ignore[attr-defined]
+    array = numbers.astype(dtype.numpy)
     value = div(exp(constant(array)), constant(array[::-1].copy()))
     want = interpret(Graph((), (value,)))[0]
     assert folded(value).attrs["data"] == want.tobytes()

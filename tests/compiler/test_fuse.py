@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graphs import apply, column, layer_norm, linear, relu, row, sgd_step, softmax, tensor
+from graphs import apply, column, layer_norm, linear, relu, row, sgd_step, softmax, static, tensor
 from running import run
 
 from ingot.compiler import pipeline
@@ -23,7 +23,7 @@ def random_inputs(graph: Graph) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     made = []
     for value in graph.inputs:
-        shape = tuple(int(n) for n in value.shape)  # type: ignore[call-overload]
+        shape = static(value.shape)
         integer = value.dtype.kind == "i"
         made.append(rng.integers(0, 3, shape) if integer else rng.standard_normal(shape).astype(value.dtype.numpy))
     return made

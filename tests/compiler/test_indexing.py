@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from graphs import static
 
 from ingot.compiler import indexing
 from ingot.compiler.dims import Dim
+from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Index
 from ingot.compiler.ops import TABLE
 
@@ -18,9 +20,12 @@ def positions(place: indexing.Place, extents: Mapping[str, int]) -> list[tuple[i
     """The place for every value of the axes; it must be affine."""
     assert all(not i.computed for i in place)
     found = []
+    affine = [(static([i.offset]), static([s for _, s in i.terms]), [a for a, _ in i.terms]) for i in place]
     for point in itertools.product(*(range(n) for n in extents.values())):
         at = dict(zip(extents, point, strict=True))
-        found.append(tuple(int(i.offset) + sum(int(s) * at[a] for a, s in i.terms) for i in place))  # type: ignore[arg-type]
+        found.append(
+            tuple(start + sum(s * at[a] for a, s in zip(axes, steps, strict=True)) for (start,), steps, axes in affine)
+        )
     return found
 
 
@@ -32,8 +37,8 @@ def test_reshape(shape: tuple[int, ...], operand: tuple[int, ...]) -> None:
     """Element i of a reshape is element i of its operand. The axes are those of the finer of the two shapes."""
     finer = indexing.refinement(shape, operand)
     assert finer is not None
-    axes = tuple((f"i{d}", n) for d, n in enumerate(finer))
-    extents = {a: int(n) for a, n in axes}  # type: ignore[call-overload]
+    axes = tuple((f"i{d}", n) for d, n in enumerate(static(finer)))
+    extents = dict(axes)
     place = indexing.root_place(shape, axes, extents)
     inner = indexing.through_reshape(place, shape, operand, extents)
     flat = [np.ravel_multi_index(p, operand) for p in positions(inner, extents)]
@@ -53,10 +58,9 @@ def test_reshape(shape: tuple[int, ...], operand: tuple[int, ...]) -> None:
 def test_views(name: str, attrs: dict[str, object], operand: tuple[int, ...]) -> None:
     data = np.arange(np.prod(operand)).reshape(operand)
     result = TABLE[name].eval(data, **attrs)
-    axes = tuple((f"i{d}", n) for d, n in enumerate(indexing.refinement(result.shape, result.shape) or ()))
-    if name == "reshape":
-        axes = tuple((f"i{d}", n) for d, n in enumerate((2, 2, 3)))
-    extents = {a: int(n) for a, n in axes}
+    finer = (2, 2, 3) if name == "reshape" else static(indexing.refinement(result.shape, result.shape) or ())
+    axes = tuple((f"i{d}", n) for d, n in enumerate(finer))
+    extents = dict(axes)
     place = indexing.root_place(result.shape, axes, extents)
     inner = indexing.VIEWS[name](place, result.shape, operand, attrs, extents)
     assert [int(data[p]) for p in positions(inner, extents)] == result.ravel().tolist()
@@ -86,7 +90,7 @@ def test_named_sizes_stay_affine() -> None:
     b = Dim("b", 1, 64)
     finer = indexing.refinement((b, 12), (b * 3, 4))
     assert finer == (b, 3, 4)
-    extents = {"i0": b, "i1": 3, "i2": 4}
+    extents: dict[str, Size] = {"i0": b, "i1": 3, "i2": 4}
     place = indexing.root_place((b * 3, 4), tuple(extents.items()), extents)
     assert place == (Index((("i0", 3), ("i1", 1))), Index((("i2", 1),)))
 

@@ -141,9 +141,9 @@ def plain(rank: int, **given: Any) -> dict[str, Any]:
 def loops(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any, input_dilation: Any, groups: int) -> Any:
     """Cross-correlation, element by element."""
     axes = range(len(stride))
-    wide = np.zeros((*x.shape[:2], *((n - 1) * g + 1 for n, g in zip(x.shape[2:], input_dilation, strict=True))))
+    wide: Any = np.zeros((*x.shape[:2], *((n - 1) * g + 1 for n, g in zip(x.shape[2:], input_dilation, strict=True))))
     wide[(..., *(slice(None, None, g) for g in input_dilation))] = x
-    padded = np.pad(wide, ((0, 0), (0, 0), *((max(lo, 0), max(hi, 0)) for lo, hi in padding)))
+    padded: Any = np.pad(wide, ((0, 0), (0, 0), *((max(lo, 0), max(hi, 0)) for lo, hi in padding)))
     crop = (slice(max(-lo, 0), padded.shape[i + 2] - max(-hi, 0)) for i, (lo, hi) in enumerate(padding))
     padded = padded[(..., *crop)]
     extent = [(padded.shape[i + 2] - dilation[i] * (w.shape[i + 2] - 1) - 1) // stride[i] + 1 for i in axes]

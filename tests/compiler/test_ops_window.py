@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ingot.compiler.passes.grad import vjp
 from ingot.runtime import dtypes
 from ingot.runtime.errors import DTypeError, ShapeError, SpecError
 
-NUMPY = {"sum": np.sum, "max": np.max, "min": np.min}
+NUMPY: dict[str, Callable[[Any], Any]] = {"sum": np.sum, "max": np.max, "min": np.min}
 
 
 def value(shape: Sequence[Any], dtype: dtypes.DType = dtypes.float64) -> Value:

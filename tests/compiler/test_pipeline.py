@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from graphs import apply, layer_norm, linear, sgd_step, softmax, tensor
+from graphs import apply, layer_norm, linear, sgd_step, softmax, static, tensor
 from random_graphs import assert_close, draw
 from running import run_program
 
@@ -49,7 +49,7 @@ def large_graphs() -> dict[str, Graph]:
 def test_results_do_not_depend_on_the_number_of_threads(name: str) -> None:
     graph = large_graphs()[name]
     rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal([int(n) for n in v.shape]).astype(np.float32) for v in graph.inputs]  # type: ignore[call-overload]
+    arrays = [rng.standard_normal(static(v.shape)).astype(np.float32) for v in graph.inputs]
     program = pipeline.compile(graph, name="test")
     before = threads.get_num_threads()
     try:

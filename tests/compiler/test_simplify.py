@@ -43,7 +43,8 @@ SHAPE = (3, 4)
 
 
 def inputs(dtype: DType, shape: tuple[Any, ...] = SHAPE) -> tuple[Value, Value]:
-    return tuple(make_input(type=TensorType(dtype, shape), name=name) for name in "xy")  # type: ignore[return-value]
+    type_ = TensorType(dtype, shape)
+    return make_input(type=type_, name="x"), make_input(type=type_, name="y")
 
 
 def numbers(dtype: DType) -> list[np.ndarray[Any, Any]]:
