@@ -261,3 +261,33 @@ define void @threads_reset() {
   call void @park_reset()
   ret void
 }
+
+; ingot_context.parallel_for_if_awake: for work too short to wait for a parked worker. It is shared while all workers spin,
+; and every 64th time all the same: so a stream of short jobs wakes them, and then keeps them awake.
+@short_jobs_alone = internal global i64 0
+
+define void @parallel_for_if_awake(ptr %context, ptr %body, ptr %argument, i64 %n, i64 %grain) {
+entry:
+  %threads_cell = getelementptr i64, ptr %context, i64 1
+  %threads = load i64, ptr %threads_cell
+  %wanted = sub i64 %threads, 1
+  %spawned = load i64, ptr @workers_spawned
+  %started = icmp sge i64 %spawned, %wanted
+  %sleepers = load atomic i32, ptr @job_sleepers monotonic, align 4
+  %none_parked = icmp eq i32 %sleepers, 0
+  %awake = and i1 %started, %none_parked
+  br i1 %awake, label %share, label %count
+count:
+  %before = load i64, ptr @short_jobs_alone
+  %after = add i64 %before, 1
+  store i64 %after, ptr @short_jobs_alone
+  %low = and i64 %after, 63
+  %due = icmp eq i64 %low, 0
+  br i1 %due, label %share, label %alone
+share:
+  call void @parallel_for(ptr %context, ptr %body, ptr %argument, i64 %n, i64 %grain)
+  ret void
+alone:
+  call void %body(ptr %argument, i64 0, i64 %n, i64 0)
+  ret void
+}

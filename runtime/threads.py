@@ -118,8 +118,8 @@ def publish() -> int:
 def _context(runtime: native.NativeRuntime, count: int) -> int:
     with _lock:
         if count not in _contexts:
-            words = (32, count, runtime.address["parallel_for"], runtime.address["job_number"])
-            _contexts[count] = (ctypes.c_int64 * 4)(*words)
+            functions = [runtime.address[name] for name in ("parallel_for", "job_number", "parallel_for_if_awake")]
+            _contexts[count] = (ctypes.c_int64 * 5)(40, count, *functions)
             native.keep(_contexts[count])
     return ctypes.addressof(_contexts[count])
 

@@ -19,8 +19,9 @@ from ingot.compiler.kernel import Kernel
 from ingot.compiler.passes.plan import Branch, Copy, Launch, Place, Plan, Scan, Step, While
 
 SERIAL_BELOW = 20_000.0  # nanoseconds of estimated work under which waking another thread does not pay
+ALONE_BELOW = 1_500.0  # … and under which not even one that is awake helps: handing over takes 200 to 600
 THREADS = 64  # scratch is laid out for this many; a context with more threads runs the kernels that need scratch alone
-CONTEXT_THREADS, CONTEXT_PARALLEL_FOR = 8, 16  # byte offsets in ingot_context
+CONTEXT_SIZE, CONTEXT_THREADS, CONTEXT_PARALLEL_FOR, CONTEXT_IF_AWAKE = 0, 8, 16, 32  # byte offsets in ingot_context
 
 Pointers = Callable[[Place], Reg]
 
@@ -49,25 +50,38 @@ class EntryEmitter:
         self.sizes = Sizes(self.f, dims, lambda: self.dims)
         self.scratch = 0
         self.frame = 0
+        self.shares = False
+        self.parallel_for = self.if_awake = self.f.const("ptr", 0)
 
     def emit(self) -> None:
         f = self.f
         self.scan_kernels(self.plan)
         self.frame_pointer = f.alloca("ptr", self.frame, 16)
-        bare = f.cmp("eq", self.context, f.const("ptr", 0))
-
-        def told(at: int, elt: str, default: int) -> Reg:
-            """A field of the context; the default where there is none."""
-            field = f.offset(self.context, at)
-            return f.if_(bare, lambda: [f.const(elt, default)], lambda: [f.load(field, elt)], unlikely=True)[0]
-
-        count = told(CONTEXT_THREADS, "i64", 1)
-        parallel = told(CONTEXT_PARALLEL_FOR, "ptr", 0)
-        self.parallel_for = parallel
-        enough = f.and_(f.cmp("sgt", count, f.const("i64", 1)), f.cmp("sle", count, f.const("i64", self.threads)))
-        self.may_share = f.and_(enough, f.cmp("ne", parallel, f.const("ptr", 0)))
+        if self.shares:
+            self.read_context()
         self.steps(self.plan, self.top_level)
         f.finish("i32 0")
+
+    def read_context(self) -> None:
+        """Which of the context's functions share work between threads; null where they may not be used."""
+        f = self.f
+        bare, none = f.cmp("eq", self.context, f.const("ptr", 0)), f.const("ptr", 0)
+
+        def told(at: int, elt: str) -> Reg:
+            """A field of the context; 0 where there is no context."""
+            field = f.offset(self.context, at)
+            return f.if_(bare, lambda: [f.const(elt, 0)], lambda: [f.load(field, elt)], unlikely=True)[0]
+
+        count, parallel, size = (
+            told(CONTEXT_THREADS, "i64"),
+            told(CONTEXT_PARALLEL_FOR, "ptr"),
+            told(CONTEXT_SIZE, "i64"),
+        )
+        enough = f.and_(f.cmp("sgt", count, f.const("i64", 1)), f.cmp("sle", count, f.const("i64", self.threads)))
+        self.parallel_for = f.select(enough, parallel, none)
+        knows = f.and_(enough, f.cmp("sgt", size, f.const("i64", CONTEXT_IF_AWAKE)))
+        field = f.offset(self.context, CONTEXT_IF_AWAKE)
+        self.if_awake = f.if_(knows, lambda: [f.load(field, "ptr")], lambda: [none], unlikely=True)[0]
 
     def top_level(self, place: Place) -> Reg:
         f = self.f
@@ -88,6 +102,7 @@ class EntryEmitter:
                 case Launch(kernel, buffers):
                     self.frame = max(self.frame, len(buffers) + 2)
                     emitted = self.kernels(kernel)
+                    self.shares = self.shares or not runs_alone(emitted)
                     self.scratch = max(self.scratch, emitted.scratch * (1 if runs_alone(emitted) else self.threads))
                 case Branch(then=a, otherwise=b) | While(condition=a, body=b):
                     self.scan_kernels(a)
@@ -131,17 +146,18 @@ class EntryEmitter:
             f.effect(f"call void @{kernel.name}({frame}, i64 0, {units}, i64 0)")
             return []
 
+        share = self.if_awake if kernel.cost < SERIAL_BELOW else self.parallel_for
+
         def shared() -> list[Reg]:
             f.effect(
-                f"call void {self.parallel_for.name}"
-                f"({self.context}, ptr @{kernel.name}, {frame}, {units}, i64 {kernel.grain})"
+                f"call void {share.name}({self.context}, ptr @{kernel.name}, {frame}, {units}, i64 {kernel.grain})"
             )
             return []
 
         if runs_alone(kernel):
             alone()
         else:
-            f.if_(self.may_share, shared, alone)
+            f.if_(f.cmp("ne", share, f.const("ptr", 0)), shared, alone)
 
     def copy(self, source: Reg, target: Reg, size: Size) -> None:
         self.module.declare("memcpy", "declare ptr @memcpy(ptr, ptr, i64)")
@@ -216,7 +232,7 @@ class EntryEmitter:
 
 def runs_alone(kernel: Emitted) -> bool:
     """Whether sharing the kernel between threads cannot pay."""
-    return kernel.cost < SERIAL_BELOW or (isinstance(kernel.units, int) and kernel.units <= kernel.grain)
+    return kernel.cost < ALONE_BELOW or (isinstance(kernel.units, int) and kernel.units <= kernel.grain)
 
 
 def emit_entry(

@@ -168,10 +168,11 @@ def test_context_follows_the_number_of_threads() -> None:
         threads.set_num_threads(1)
         assert threads.context() == 0
         threads.set_num_threads(3)
-        words = (ctypes.c_int64 * 4).from_address(threads.context())
+        words = (ctypes.c_int64 * 5).from_address(threads.context())
         runtime = native.load()
         assert runtime is not None
-        assert list(words)[:3] == [32, 3, runtime.address["parallel_for"]]
+        assert list(words)[:3] == [40, 3, runtime.address["parallel_for"]]
+        assert words[4] == runtime.address["parallel_for_if_awake"]
         assert runtime.word("entry_context") == threads.context()
         first = threads.context()
         threads.set_num_threads(2)
@@ -274,3 +275,29 @@ def test_a_forked_child_has_workers_of_its_own(loop: Loop) -> None:
         stop.set()
         runner.join()
     assert loop(3, 100, 1)[0] == [1] * 100
+
+
+def test_short_work_is_shared_while_the_workers_are_awake() -> None:
+    """A stream of short jobs wakes the workers by itself; then every chunk is run exactly once, whoever runs it."""
+    runtime = native.load()
+    if runtime is None:
+        pytest.skip("no native code here")
+    before = threads.get_num_threads()
+    seen: list[tuple[int, int, int]] = []
+    body_type = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+    body = body_type(lambda argument, low, high, thread: seen.append((low, high, thread)))
+    pointer = ctypes.c_void_p
+    share = ctypes.CFUNCTYPE(None, pointer, pointer, pointer, ctypes.c_int64, ctypes.c_int64)(
+        runtime.address["parallel_for_if_awake"]
+    )
+    try:
+        threads.set_num_threads(2)
+        shared = 0
+        for _ in range(200):
+            seen.clear()
+            share(threads.context(), ctypes.cast(body, pointer), None, 10, 5)
+            assert sorted(i for low, high, _ in seen for i in range(low, high)) == list(range(10))
+            shared += len(seen) == 2
+        assert shared >= 3
+    finally:
+        threads.set_num_threads(before)
