@@ -157,6 +157,11 @@ CODES: dict[str, str] = {
     "should flow there; of loops, those over a fixed number of steps (scan) have one.",
     "IG354": "An operation has no forward derivative rule.",
     "IG355": "An operation has no rule for batches (vmap).",
+    "IG401": "There is no target of that name. `ingot build --help` lists them; host is this machine.",
+    "IG402": "A graph with named sizes was compiled into a program, which needs numbers. Give sizes, or build a C "
+    "library, whose functions take them as arguments.",
+    "IG403": "LLVM rejected generated code. This is a defect of ingot: please report it with the function.",
+    "IG404": "An op reached code generation that has no code of its own. This is a defect of ingot: please report it.",
     "IG410": "An array given to a graph has another shape or dtype than its input, or there are too many or too few.",
     "IG411": "The shapes of the inputs do not fit their named sizes: a name stands for two numbers, or for one outside "
     "its range, or no input shows it.",

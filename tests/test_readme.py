@@ -68,6 +68,13 @@ def test_make_target(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
+def test_architecture_names_what_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named = set(re.findall(r"`((?:frontend|compiler|runtime|tests|samples)/[\w./]*)`", text))
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
 def test_links() -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)", README):
         assert (ROOT / link).exists()
