@@ -57,7 +57,23 @@ class Entry(NamedTuple):
             and all(tensor._layout is layout for tensor, layout in self.captured)
             and all(_layout_of(t._grad) is layout for t, layout in self.recording.grads_read)
             and all(_is_number(s) for s in self.recording.sources if isinstance(s, HostNumber))
+            and not self.overlaps(leaves)
         )
+
+    def overlaps(self, leaves: Sequence[Any]) -> bool:
+        """Whether an argument lies in memory that the function writes to by itself, other than when it was traced."""
+        written = self.written()
+        pinned = {index for index, _ in self.storages}
+        return bool(written) and any(
+            index not in pinned and id(leaf._storage) in written
+            for index, leaf in enumerate(leaves)
+            if isinstance(leaf, TensorBase)
+        )
+
+    def written(self) -> frozenset[int]:
+        """Ids of the storages that the function reaches by itself and writes to."""
+        sources = [self.recording.sources[index] for _, index in self.recording.graph.aliases]
+        return frozenset([id(s.tensor._storage) for s in sources if isinstance(s, CapturedTensor)])
 
 
 def _layout_of(tensor: Any) -> Any:
@@ -85,6 +101,7 @@ class CompiledFunction:
         self.compile_ms = 0.0
         self.retrying = False
         self.references: list[Reference] = []
+        self.written: frozenset[int] = frozenset()
         code = code_of(fn)
         positional = 0 if code is None else code.co_argcount
         self.parameters: tuple[str, ...] = () if code is None else code.co_varnames[:positional]
@@ -118,6 +135,8 @@ class CompiledFunction:
             if not reference.holds():
                 bump_epoch()
                 break
+        if self.written and any([_lies_in(arg, self.written) for arg in args]):
+            return self.slow_path(*args, **kwargs)
         assert self.checked is not None
         return self.checked(*args, **kwargs)
 
@@ -134,6 +153,7 @@ class CompiledFunction:
     def run(self, entry: Entry, args: tuple[Any, ...], leaves: Sequence[Any]) -> Any:
         """Call an entry that holds: natively if it can be, and once; from Python otherwise."""
         self.references = entry.references
+        self.written = entry.written()
         if entry.native is None or self.retrying:
             self.count["direct_calls"] += 1
             return run_directly(entry.recording, entry.program, entry.finish, leaves, entry.backward)
@@ -182,7 +202,7 @@ class CompiledFunction:
         if isinstance(program, Compiled) and not direct:
             with_finish = finish if plain_kind(recording) is None else None
             native = specialisation(recording, program.executable, args, with_finish)
-            self.attach(native, bool(references))
+            self.attach(native, bool(references) or (bool(recording.graph.aliases) and bool(leaves)))
         watched = [t for t in captured if t._layout.dtype.is_floating_point]
         entry = Entry(
             recording=recording,
@@ -282,11 +302,22 @@ def _leaf_key(leaf: Any) -> Any:
     return type(leaf), leaf
 
 
-def _sharing(leaves: Sequence[Any]) -> tuple[int, ...]:
-    """Which tensor leaves share a storage: for each, the first one that does."""
-    first: dict[int, int] = {}
-    storages = [id(leaf._storage) for leaf in leaves if isinstance(leaf, TensorBase)]
-    return tuple([first.setdefault(storage, i) for i, storage in enumerate(storages)])
+def _lies_in(value: Any, storages: frozenset[int]) -> bool:
+    if isinstance(value, TensorBase):
+        return id(value._storage) in storages
+    if type(value) in (tuple, list, dict):
+        return any(_lies_in(leaf, storages) for leaf in tree.leaves(value))
+    return False
+
+
+def _sharing(leaves: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    """Which tensor leaves share a storage: for each, the first one that does, and how far apart they begin."""
+    first: dict[int, tuple[int, int]] = {}
+    found: list[tuple[int, int]] = []
+    for i, leaf in enumerate([leaf for leaf in leaves if isinstance(leaf, TensorBase)]):
+        index, offset = first.setdefault(id(leaf._storage), (i, leaf._offset))
+        found.append((index, leaf._offset - offset))
+    return tuple(found)
 
 
 def _mode_references(recording: Recording, captured: Sequence[Any], leaves: Sequence[Any]) -> list[Reference]:

@@ -60,7 +60,8 @@ def updated(base: Any, chain: tuple[Step, ...], new: Any, build: Builder) -> Any
     if step.op is permute:
         return build.apply(permute, part, axes=inverse(step.attrs["axes"]))
     if step.op is pad:
-        return build.apply(slice_row, part, start=(0,), stop=tuple(base.shape), step=(1,))
+        rank = len(base.shape)
+        return build.apply(slice_row, part, start=(0,) * rank, stop=tuple(base.shape), step=(1,) * rank)
     if step.op is expand:
         raise expanded_write()
     return _slice_updated(base, part, step.attrs, build)

@@ -58,7 +58,6 @@ class Formatter:
             return
         finite = values[np.isfinite(values) & (values != 0)]
         if len(finite) == 0:
-            self.width = max([1, *[len(self(v)) for v in values.tolist()]])
             return
         self._choose(np.abs(finite), finite)
         self.width = max(self.width, *[len(self._text(v)) for v in finite.tolist()])

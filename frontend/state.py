@@ -89,8 +89,9 @@ def strided_chain(extent: int, shape: tuple[int, ...], strides: tuple[int, ...],
         steps.append(_crop((extent,), 0, 0, 0))
         steps.append(Step(reshape, {"shape": shape}))
         return tuple(steps)
-    for outer, inner, count in zip(room, room[1:], lengths[1:], strict=False):
-        if inner * count > outer:
+    for position, outer in enumerate(room):
+        reach = sum((n - 1) * s for n, s in zip(lengths[position + 1 :], room[position + 1 :], strict=True)) + 1
+        if reach > outer:
             raise TraceError(
                 "IG186",
                 f"a tensor of shape {list(shape)} and strides {list(strides)} cannot be used in compiled code",
@@ -98,20 +99,28 @@ def strided_chain(extent: int, shape: tuple[int, ...], strides: tuple[int, ...],
                 fix="x.contiguous()",
             )
     needed = lengths[0] * room[0] if axes else 1
-    missing = max(offset + needed - extent, 0)
-    if missing:
-        steps.append(Step(pad, {"low": (0,), "high": (missing,), "interior": (0,), "value": 0}))
-    if (extent + missing, offset) != (needed, 0):
-        steps.append(_crop((extent + missing,), 0, offset, offset + needed))
+    steps += _fitted((extent,), 0, offset, offset + needed)
     current: tuple[int, ...] = (needed,)
     for position, (count, step) in enumerate(zip(lengths, room, strict=True)):
         current = (*current[:position], count, step)
         steps.append(Step(reshape, {"shape": current}))
         wanted = lengths[position + 1] * room[position + 1] if position + 1 < len(room) else 1
-        if wanted != step:
-            steps.append(_crop(current, position + 1, 0, wanted))
-            current = (*current[:-1], wanted)
+        steps += _fitted(current, position + 1, 0, wanted)
+        current = (*current[:-1], wanted)
     return (*steps, *_arranged(current, axes, shape))
+
+
+def _fitted(shape: tuple[int, ...], axis: int, start: int, stop: int) -> list[Step]:
+    """Steps to the elements [start, stop) of an axis, with padding behind its end if it is shorter."""
+    steps: list[Step] = []
+    if stop > shape[axis]:
+        high = tuple(stop - shape[axis] if i == axis else 0 for i in range(len(shape)))
+        zeros = (0,) * len(shape)
+        steps.append(Step(pad, {"low": zeros, "high": high, "interior": zeros, "value": 0}))
+        shape = (*shape[:axis], stop, *shape[axis + 1 :])
+    if (start, stop) != (0, shape[axis]):
+        steps.append(_crop(shape, axis, start, stop))
+    return steps
 
 
 def _crop(shape: tuple[int, ...], axis: int, start: int, stop: int) -> Step:

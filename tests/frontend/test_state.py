@@ -1,0 +1,140 @@
+"""Captured memory: chains of view steps over a run of elements, and tensors that share storage in compiled code."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ingot
+from ingot.compiler.interpret import interpret
+from ingot.compiler.ir import Graph, TensorType
+from ingot.compiler.ops.source import input as make_input
+from ingot.mutation import ON_VALUES, updated
+from ingot.runtime.dtypes import float32
+from ingot.runtime.errors import TraceError
+from ingot.runtime.layout import storage_extent
+from ingot.state import strided_chain
+
+
+def read(chain: Any, extent: int) -> np.ndarray[Any, Any]:
+    flat = make_input(type=TensorType(float32, (extent,)), name="x")
+    value = flat
+    for step in chain:
+        value = step.op(value, **step.attrs)
+    return interpret(Graph((flat,), (value,)), np.arange(extent, dtype=np.float32))[0]
+
+
+def written(chain: Any, extent: int, new: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    flat = make_input(type=TensorType(float32, (extent,)), name="x")
+    part = make_input(type=TensorType(float32, new.shape), name="new")
+    return interpret(
+        Graph((flat, part), (updated(flat, chain, part, ON_VALUES),)), np.arange(extent, dtype=np.float32), new
+    )[0]
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_any_slice_of_any_permutation(data: st.DataObject) -> None:
+    shape = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
+    base = np.arange(int(np.prod(shape)), dtype=np.float32).reshape(shape)
+    slices = []
+    for n in shape:
+        start = data.draw(st.integers(0, n - 1))
+        slices.append(slice(start, data.draw(st.integers(start + 1, n)), data.draw(st.integers(1, 3))))
+    view = base[tuple(slices)].transpose(data.draw(st.permutations(range(len(shape)))))
+    strides = tuple(s // 4 for s in view.strides)
+    offset = (view.ctypes.data - base.ctypes.data) // 4
+    extent = storage_extent(view.shape, strides, offset)[1]
+    chain = strided_chain(extent, view.shape, strides, offset)
+    np.testing.assert_array_equal(read(chain, extent), view)
+    view[...] = -view - 1
+    np.testing.assert_array_equal(written(chain, extent, view.copy()), base.reshape(-1)[:extent])
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides"), [((3, 4), (0, 1)), ((2, 3), (1, 0)), ((1, 3), (7, 1)), ((), ()), ((2, 0), (3, 1))]
+)
+def test_expanded_and_degenerate(shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    extent = max(storage_extent(shape, strides, 2)[1], 3)
+    memory = np.arange(extent, dtype=np.float32)
+    expected = np.lib.stride_tricks.as_strided(memory[2:], shape, tuple(4 * s for s in strides))
+    np.testing.assert_array_equal(read(strided_chain(extent, shape, strides, 2), extent), expected)
+
+
+def test_overlapping_windows_are_refused() -> None:
+    with pytest.raises(TraceError, match=r"IG186.*cannot be used in compiled code"):
+        strided_chain(5, (3, 3), (1, 1), 0)
+
+
+def test_two_captured_tensors_over_one_storage() -> None:
+    memory = ingot.zeros(4, 3)
+    for a, b in itertools.permutations([memory, memory[1:3], memory.T[0], memory.view(-1)[5:]], 2):
+        memory.zero_()
+
+        @ingot.jit
+        def f(a: Any = a, b: Any = b) -> Any:
+            a.add_(1)
+            b.mul_(2)
+            return a.sum() + b.sum()
+
+        total = f().item()
+        after = memory.tolist()
+        memory.zero_()
+        a.add_(1)
+        b.mul_(2)
+        assert memory.tolist() == after
+        assert total == (a.sum() + b.sum()).item()
+
+
+def test_an_argument_that_is_also_captured() -> None:
+    weight = ingot.ones(3)
+
+    @ingot.jit
+    def f(x: Any) -> Any:
+        weight.add_(1)
+        return x * 10 + weight
+
+    assert f(ingot.zeros(3)).tolist() == [2, 2, 2]
+    assert f(weight).tolist() == [33, 33, 33]
+    assert f(ingot.zeros(3)).tolist() == [4, 4, 4]
+
+
+def test_arguments_that_share_memory() -> None:
+    @ingot.jit
+    def f(a: Any, b: Any) -> Any:
+        a.add_(1)
+        return a + b
+
+    x, y = ingot.zeros(2), ingot.ones(2)
+    assert f(x, y).tolist() == [2, 2]
+    assert f(x, x).tolist() == [4, 4]
+    assert f(x[:1], x[1:]).tolist() == [5]
+    assert f(x[:1], x[:1]).tolist() == [8]
+    assert x.tolist() == [4, 2]
+
+
+def test_state_made_while_tracing_is_not_captured() -> None:
+    @ingot.jit
+    def f(x: Any) -> Any:
+        counter = ingot.zeros(2)
+        counter.add_(x)
+        counter[0] += 1
+        return counter
+
+    assert f(ingot.ones(2)).tolist() == [2, 1]
+    assert f(ingot.ones(2)).tolist() == [2, 1]
+
+
+def test_a_tensor_whose_memory_is_replaced() -> None:
+    state = ingot.ones(2)
+    f = ingot.jit(lambda: state * 2)
+    assert f().tolist() == [2, 2]
+    state.data = ingot.tensor([5.0, 6.0])
+    assert f().tolist() == [10, 12]
+    state.data = ingot.ones(3)
+    assert f().tolist() == [2, 2, 2]
