@@ -8,7 +8,8 @@ AMD64 Architecture Programmer's Manual, volume 3, appendix E.
 
 from __future__ import annotations
 
-from ingot.compiler.codegen.llvm import Function, Module, Reg, spell_bytes
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import Module, Reg, spell_bytes
 from ingot.compiler.codegen.target import Target
 
 # push rbx; mov r8, rdx; mov eax, edi; mov ecx, esi; cpuid;

@@ -11,8 +11,8 @@ from ingot.compiler.aot.interface import ALIGNMENT, FAILED, STATUS, Function, Li
 from ingot.compiler.aot.processor import check_processor
 from ingot.compiler.aot.weights import WeightFile, state_image
 from ingot.compiler.codegen import llvm
-from ingot.compiler.codegen.llvm import Module, Reg, spell_bytes
 from ingot.compiler.codegen.sizes import Sizes
+from ingot.compiler.codegen.spelling import Module, Reg, spell_bytes
 
 POINTER_BYTES = 8
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.sizes import Sizes
+from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.indexing import numel
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Kernel

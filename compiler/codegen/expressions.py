@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ingot.compiler.codegen.llvm import Function, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.scalar import Scalar
+from ingot.compiler.codegen.spelling import Reg
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Apply, Buffer, Expr, Index, Literal, Load, Name, Position, Store
 from ingot.runtime.dtypes import DType

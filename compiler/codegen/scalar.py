@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ingot.compiler.codegen.llvm import BITS, Function, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.math import (
     error_function,
     exponential,
@@ -25,6 +25,7 @@ from ingot.compiler.codegen.math import (
     trigonometric,
 )
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
+from ingot.compiler.codegen.spelling import BITS, Reg
 from ingot.compiler.codegen.target import Target
 from ingot.runtime import flags
 from ingot.runtime.dtypes import DType

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ingot.compiler.codegen.llvm import Function, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import Reg
 from ingot.compiler.dims import Dim, Quotient, Symbol
 from ingot.compiler.ir import Size
 

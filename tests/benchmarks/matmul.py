@@ -23,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from codegen.contractions import Array, Compiled, machine
 
 from ingot.compiler.codegen.contract import tile_contract
-from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.codegen.target import Target, host
 from ingot.compiler.kernel import Buffer, Contract, Index, Kernel, Load, Name, Store, Tiling
 from ingot.runtime import dtypes

@@ -13,7 +13,8 @@ import numpy as np
 
 from ingot.compiler.codegen.contract import emit_contract
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.dims import Quotient
 from ingot.compiler.ir import Size

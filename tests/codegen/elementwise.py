@@ -12,8 +12,9 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 
-from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.scalar import Scalar
+from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.codegen.target import Target, host, named
 from ingot.runtime.dtypes import DType
 

@@ -10,8 +10,9 @@ from ingot.compiler.codegen.contract.integers import Int, Integers
 from ingot.compiler.codegen.contract.pairs import paired
 from ingot.compiler.codegen.contract.plan import Operand, Plan, count, guess
 from ingot.compiler.codegen.expressions import Expressions, register_elt
-from ingot.compiler.codegen.llvm import BITS, Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.scalar import Scalar
+from ingot.compiler.codegen.spelling import BITS, Module, Reg
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Apply, Contract, Expr, Kernel, Let, Load, Store, Tiling

@@ -23,7 +23,8 @@ from ingot.compiler.codegen.contract.plan import count, guess, make_plan
 from ingot.compiler.codegen.contract.tile import Tile, TileEmitter
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.expressions import register_elt
-from ingot.compiler.codegen.llvm import BITS, Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import BITS, Module, Reg
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Contract, Kernel

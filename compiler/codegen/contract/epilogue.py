@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ingot.compiler.codegen.contract.context import Context
-from ingot.compiler.codegen.llvm import Reg
+from ingot.compiler.codegen.spelling import Reg
 
 
 def emit_epilogue(context: Context, vectors: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ingot.compiler.codegen.llvm import Function, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import Reg
 from ingot.compiler.ir import Size
 
 Int = int | Reg

@@ -15,7 +15,8 @@ from ingot.compiler.codegen.contract.integers import Int
 from ingot.compiler.codegen.contract.pairs import as_pairs, halves, join_pairs
 from ingot.compiler.codegen.contract.plan import count
 from ingot.compiler.codegen.contract.transpose import group_lanes, join, turn_groups
-from ingot.compiler.codegen.llvm import Function, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import Reg
 
 PARAMETERS = (
     ("ptr", "to"),

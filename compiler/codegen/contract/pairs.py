@@ -7,7 +7,8 @@ library that uses it does.
 from __future__ import annotations
 
 from ingot.compiler.codegen.contract.plan import Plan, count
-from ingot.compiler.codegen.llvm import Function, Reg, type_name
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import Reg, type_name
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.kernel import Contract, Load
 from ingot.runtime import dtypes

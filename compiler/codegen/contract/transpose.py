@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ingot.compiler.codegen.llvm import BITS, Function, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import BITS, Reg
 
 
 def group_lanes(elt: str, lanes: int) -> int:

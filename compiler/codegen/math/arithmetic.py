@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from ingot.compiler.codegen.llvm import BITS, Function, Reg
+from ingot.compiler.codegen.llvm import Function
+from ingot.compiler.codegen.spelling import BITS, Reg
 from ingot.compiler.codegen.target import Target
 
 Operand = Reg | float  # a number takes the type of the register beside it

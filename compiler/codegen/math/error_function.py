@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
 from ingot.compiler.codegen.math.exponential import Reduced, times_exp
 from ingot.compiler.codegen.math.logarithm import log_positive
+from ingot.compiler.codegen.spelling import Reg
 
 ERFC_POLE = 3.75  # erfc(t) exp(t**2) (t + pole) is smooth in (t - pole) / (t + pole): Shepherd & Laframboise 1981
 

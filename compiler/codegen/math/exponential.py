@@ -5,8 +5,8 @@ All reduce x = n ln2 + r with |r| <= ln2/2 and use exp(r) = 1 + r + r**2 q(r) (T
 
 from __future__ import annotations
 
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import ROUNDER, Arithmetic
+from ingot.compiler.codegen.spelling import Reg
 
 # Below the first the result rounds to zero; above the second it overflows. Both are safe to reduce.
 EXP_RANGE = {"f32": (-104.5, 89.0), "f64": (-746.0, 710.0)}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import sys
 
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
 from ingot.compiler.codegen.math.logarithm import log, log_positive
 from ingot.compiler.codegen.math.trigonometric import Angle, sine_cosine
+from ingot.compiler.codegen.spelling import Reg
 
 ASYMPTOTIC = 8.0  # from here on the series of 8 terms in 1/x**2 is exact to f64
 

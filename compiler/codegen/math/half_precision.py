@@ -6,8 +6,9 @@ subnormals. Integer code does what the target has no instruction for, so that no
 
 from __future__ import annotations
 
-from ingot.compiler.codegen.llvm import Function, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
+from ingot.compiler.codegen.spelling import Reg
 
 
 def native_half(m: Arithmetic) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ingot.compiler.codegen.llvm import BITS, Function, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
+from ingot.compiler.codegen.spelling import BITS, Reg
 
 
 def divide(m: Arithmetic, a: Reg, b: Reg, *, signed: bool) -> tuple[Reg, Reg]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
+from ingot.compiler.codegen.spelling import Reg
 
 TAN_EIGHTH, TAN_THREE_EIGHTHS = math.sqrt(2) - 1, math.sqrt(2) + 1  # tan(pi/8), tan(3 pi/8)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import LEAST_NORMAL, MANTISSA, Arithmetic
+from ingot.compiler.codegen.spelling import Reg
 
 SQRT_HALF_BITS = {"f32": 0x3F3504F3, "f64": 0x3FE6A09E667F3BCD}
 LIFT = {"f32": 25, "f64": 54}  # subnormals are multiplied by 2**this first

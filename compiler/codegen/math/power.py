@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import Arithmetic
 from ingot.compiler.codegen.math.logarithm import decompose
+from ingot.compiler.codegen.spelling import Reg
 
 
 def pow(m: Arithmetic, x: Reg, y: Reg) -> Reg:

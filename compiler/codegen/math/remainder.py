@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.math.arithmetic import LEAST_NORMAL, MANTISSA, Arithmetic
+from ingot.compiler.codegen.spelling import Reg
 
 # Bits of quotient that one exact step removes. Without fma the product with half a mantissa must be exact.
 STEP = {(True, "f32"): 22, (True, "f64"): 50, (False, "f32"): 11, (False, "f64"): 24}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
-from ingot.compiler.codegen.llvm import BITS, Function, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.math.arithmetic import INTEGER, ROUNDER, Arithmetic, table
+from ingot.compiler.codegen.spelling import BITS, Reg
 
 # f32: n < 2**15 keeps n * (pi/2) exact in the last part; f64: n < 2**20 keeps products with 33-bit parts exact.
 LIMIT = {"f32": 48000.0, "f64": 1647099.0}

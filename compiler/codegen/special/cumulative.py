@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.scalar import register
 from ingot.compiler.codegen.special.frame import Count, Frame, each_panel, estimate, panels, split
+from ingot.compiler.codegen.spelling import Reg
 from ingot.compiler.ir import Size
 from ingot.compiler.ops import TABLE
 from ingot.runtime.dtypes import DType

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.special.cumulative import emit_cumulative
 from ingot.compiler.codegen.special.frame import Frame
 from ingot.compiler.codegen.special.native import emit_native_call
@@ -13,6 +13,7 @@ from ingot.compiler.codegen.special.order import emit_sort, emit_topk
 from ingot.compiler.codegen.special.position import emit_position
 from ingot.compiler.codegen.special.random_bits import emit_mt19937, emit_philox
 from ingot.compiler.codegen.special.write import emit_put, emit_scatter
+from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Kernel, Special

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Function, Module, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.scalar import Scalar
+from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.dims import product
 from ingot.compiler.ir import Shape, Size, TensorType

@@ -12,8 +12,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Function, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.special.frame import Frame, estimate, split
+from ingot.compiler.codegen.spelling import Reg
 from ingot.compiler.ir import Size
 from ingot.runtime.dtypes import DType
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Function, Reg
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.special.frame import Count, Frame, each_panel, estimate, panels
+from ingot.compiler.codegen.spelling import Reg
 from ingot.compiler.dims import product
 from ingot.compiler.ops.random import PHILOX_MULTIPLIERS, PHILOX_ROUNDS, PHILOX_WEYL, WORDS
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingot.compiler.codegen.emitted import Emitted
-from ingot.compiler.codegen.llvm import Reg
 from ingot.compiler.codegen.scalar import HALF, memory
 from ingot.compiler.codegen.special.frame import Count, Frame, Panels, each_panel, estimate, panels, split
+from ingot.compiler.codegen.spelling import Reg
 from ingot.compiler.dims import product
 from ingot.compiler.ir import Shape, Size
 from ingot.compiler.ops import TABLE
