@@ -76,5 +76,6 @@ def test_architecture_names_what_exists() -> None:
 
 
 def test_links() -> None:
-    for link in re.findall(r"\]\((?!http)([^)#]+)", README):
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\((?!http)([^)#]+)", prose):
         assert (ROOT / link).exists()

@@ -7,7 +7,7 @@ import difflib
 import linecache
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ingot.cli.loading import traced
@@ -91,7 +91,7 @@ def lines(stage: Stage) -> Iterator[str]:
         begins = start.match(line) if start else None
         if begins:
             indent = line[: len(line) - len(line.lstrip())]
-            yield from (f"{indent}{comment} {source(place)}" for place in behind(begins[1], stage))
+            yield from (f"{indent}{comment} {text}" for text in summary(behind(begins[1], stage)))
         yield with_source(line)
 
 
@@ -102,9 +102,15 @@ def behind(name: str, stage: Stage) -> tuple[Location, ...]:
     return stage.sources.get(name, ())
 
 
-def source(place: Location) -> str:
-    text = linecache.getline(place.file, place.line).strip()
-    return f"{shortened(place.file)}:{place.line}" + (f": {text}" if text else "")
+def summary(places: Sequence[Location]) -> Iterator[str]:
+    """Each line of the user's once, with the modules that it ran in: `net.py:7 at net[0], net[1]: return self.net(x)`."""
+    scopes: dict[tuple[str, int], dict[str, None]] = {}
+    for place in places:
+        scopes.setdefault((place.file, place.line), {}).update({place.scope: None} if place.scope else {})
+    for (file, line), inside in scopes.items():
+        text = linecache.getline(file, line).strip()
+        at = f" at {', '.join(inside)}" if inside else ""
+        yield f"{shortened(file)}:{line}{at}" + (f": {text}" if text else "")
 
 
 def with_source(line: str) -> str:
