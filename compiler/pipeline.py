@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from ingot.compiler.codegen.contract import emit_contract, tile_contract
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.entry import THREADS, emit_entry
-from ingot.compiler.codegen.llvm import Function, Module, spell_bytes
+from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.loops import emit_loops
 from ingot.compiler.codegen.object_code import assembly, object_code
 from ingot.compiler.codegen.sizes import Sizes, symbols
 from ingot.compiler.codegen.special import emit_special
+from ingot.compiler.codegen.spelling import Module, spell_bytes
 from ingot.compiler.codegen.target import Target, host
 from ingot.compiler.ir import Graph, Location, Size, TensorType, Value
 from ingot.compiler.kernel import Contract, Kernel, Special
