@@ -7,8 +7,6 @@
 @torn_down = internal constant [40 x i8] c"this compiled function has been deleted\00"
 
 declare void @PyErr_SetString(ptr, ptr)
-declare ptr @PyDict_GetItemWithError(ptr, ptr)
-declare ptr @PyObject_GetAttr(ptr, ptr)
 
 ; A float, or an int that a float can hold: whether it was one, with no exception left.
 define internal i1 @host_number(ptr %object, ptr %result) {
@@ -42,26 +40,10 @@ no:
 ; Read one scalar from the host object that holds it.
 define internal i1 @read_host(ptr %row, ptr %frame) {
   %number = alloca double
-  %kind = load i64, ptr %row
-  %object_cell = getelementptr %Host, ptr %row, i64 0, i32 1
-  %object = load ptr, ptr %object_cell
-  %key_cell = getelementptr %Host, ptr %row, i64 0, i32 2
-  %key = load ptr, ptr %key_cell
-  %is_item = icmp eq i64 %kind, 0
-  br i1 %is_item, label %item, label %attribute
-item:
-  %borrowed = call ptr @PyDict_GetItemWithError(ptr %object, ptr %key)
-  %no_item = icmp eq ptr %borrowed, null
-  br i1 %no_item, label %clear, label %own
-own:
-  call void @Py_IncRef(ptr %borrowed)
-  br label %convert
-attribute:
-  %owned = call ptr @PyObject_GetAttr(ptr %object, ptr %key)
-  %no_attribute = icmp eq ptr %owned, null
-  br i1 %no_attribute, label %clear, label %convert
+  %value = call ptr @look_up(ptr %row)
+  %nothing = icmp eq ptr %value, null
+  br i1 %nothing, label %fail, label %convert
 convert:
-  %value = phi ptr [ %borrowed, %own ], [ %owned, %attribute ]
   %ok = call i1 @host_number(ptr %value, ptr %number)
   call void @Py_DecRef(ptr %value)
   br i1 %ok, label %take, label %fail
@@ -73,9 +55,6 @@ take:
   %double = load double, ptr %number
   call void @set_cell(ptr %frame, i64 %buffer, i64 %cell, double %double)
   ret i1 true
-clear:
-  call void @PyErr_Clear()
-  br label %fail
 fail:
   ret i1 false
 }
@@ -91,7 +70,24 @@ check_epoch:
   %seen = load i64, ptr %seen_cell
   %now = load i64, ptr @epoch
   %same_epoch = icmp eq i64 %seen, %now
-  br i1 %same_epoch, label %arguments, label %fail
+  br i1 %same_epoch, label %lookups, label %fail
+lookups:
+  %lookup_count_cell = getelementptr %Spec, ptr %spec, i64 0, i32 24
+  %lookup_count = load i64, ptr %lookup_count_cell
+  %lookup_cell = getelementptr %Spec, ptr %spec, i64 0, i32 25
+  %lookup_rows = load ptr, ptr %lookup_cell
+  br label %lookup
+lookup:
+  %l = phi i64 [ 0, %lookups ], [ %l1, %lookup_ok ]
+  %lookups_done = icmp eq i64 %l, %lookup_count
+  br i1 %lookups_done, label %arguments, label %look
+look:
+  %lookup_row = getelementptr %Lookup, ptr %lookup_rows, i64 %l
+  %found_same = call i1 @lookup_passes(ptr %lookup_row, ptr %frame)
+  br i1 %found_same, label %lookup_ok, label %fail
+lookup_ok:
+  %l1 = add i64 %l, 1
+  br label %lookup
 arguments:
   %program_cell = getelementptr %Spec, ptr %spec, i64 0, i32 11
   %program = load ptr, ptr %program_cell

@@ -3,6 +3,7 @@ its slow path when it should, and leave no reference and no block behind. Only t
 
 import ctypes
 import sys
+from types import CellType
 from typing import Any
 
 from ingot.runtime import dtypes
@@ -47,7 +48,14 @@ def _check(runtime: NativeRuntime, classes: NativeClasses) -> None:
     # An object of its own class, so that a wrong slot offset would be noticed as a wrong value.
     tensor = fresh_tensor(kinds, layout, 2.0)
     table = CallTable(lambda *args: ("slow", len(args)), _unexpected)
+    named: dict[str, object] = {"number": 1.5, "list": [tensor]}
+    cell = CellType(tensor)
     specialisation = _specialisation(runtime, kinds, layout)
+    specialisation.same_item(named, "number", 1.5)
+    specialisation.same_item(named, "list", [tensor])
+    specialisation.same_cell(cell, tensor)
+    specialisation.same_attribute(tensor, kinds.layout_slot, layout)
+    specialisation.seal()
     specialisation.epoch = runtime.word("epoch")
     table.replace((NativeSpecialisation(specialisation, classes),))
     function = table.function(runtime)
@@ -69,6 +77,13 @@ def _check(runtime: NativeRuntime, classes: NativeClasses) -> None:
         _expect(function(wrong_zero, *args[1:]) == ("slow", 3), "a guard takes 0.0 for -0.0")
         _expect(function() == ("slow", 0), "a call without arguments does not take the slow path")
         del wrong_zero
+        named["number"] = 2.5
+        _expect(function(*args) == ("slow", 3), "a changed name is not noticed")
+        del named["number"], cell.cell_contents
+        _expect(function(*args) == ("slow", 3), "a deleted name is not noticed")
+        named["number"] = 1.5
+        _expect(function(*args) == ("slow", 3), "an empty closure cell is not noticed")
+        cell.cell_contents = tensor
     after = [sys.getrefcount(item) for item in watched]
     # The reference counts of None and other shared objects move by themselves; a leak moves them by _ROUNDS or more.
     _expect(all(b - a < _ROUNDS for a, b in zip(before, after, strict=True)), "calls leak references")
@@ -90,7 +105,6 @@ def _specialisation(runtime: NativeRuntime, kinds: TensorClass, layout: Layout) 
     specialisation.output(layout, 0)
     specialisation.output(layout, 1)
     specialisation.result("tuple")
-    specialisation.seal()
     return specialisation
 
 

@@ -12,12 +12,16 @@ from ingot.runtime.errors import BuildError
 from ingot.runtime.native import NativeRuntime
 from ingot.runtime.specialise import (
     AnyGuard,
+    AttributeGuard,
+    CellGuard,
     DictGuard,
     EqualGuard,
     Guard,
     HostItem,
     IdentityGuard,
+    ItemGuard,
     ListGuard,
+    Lookup,
     PredicateGuard,
     ScalarGuard,
     Specialisation,
@@ -28,7 +32,9 @@ from ingot.runtime.specialise import (
 
 # The guard operations of guards.ll.
 TENSOR, TUPLE, LIST, DICT, IDENTITY, EQUAL, FLOAT_BITS, SCALAR, COMPLEX_BITS, ANY, PREDICATE = range(11)
-_SPEC_WORDS = 24
+# The ways of guards.ll to find an object.
+ITEM, ATTRIBUTE, CELL = range(3)
+_SPEC_WORDS = 26
 _EPOCH_WORD, _CALLS_WORD = 1, 22
 _METH_FASTCALL_KEYWORDS, _METH_O = 0x82, 0x8
 
@@ -147,6 +153,7 @@ class NativeSpecialisation:
         # Pointers that the program does not take land in one more entry.
         self.unused = self.buffers
         guards = [word for guard in specialisation.arguments for word in self._guard(guard)]
+        lookups = [word for row in specialisation.lookups for word in self._lookup(row)]
         captures = [
             word for row in specialisation.captures for word in self._captured(row.tensor, row.layout, row.buffer)
         ]
@@ -186,6 +193,8 @@ class NativeSpecialisation:
             self._array(outputs),
             0,
             self._keep(specialisation.name),
+            len(specialisation.lookups),
+            self._array(lookups),
         )
         self.address = ctypes.addressof(self.words)
 
@@ -252,14 +261,24 @@ class NativeSpecialisation:
             return [COMPLEX_BITS, _bits(value.real), _bits(value.imag)]
         return [EQUAL, self._keep(value)]
 
+    def _lookup(self, row: Lookup) -> list[int]:
+        program = self._array(self._guard(row.guard))
+        match row:
+            case ItemGuard(mapping, key):
+                return [ITEM, self._keep(mapping), self._keep(key), program]
+            case AttributeGuard(owner, name):
+                return [ATTRIBUTE, self._keep(owner), self._keep(sys.intern(name)), program]
+            case CellGuard(cell):
+                return [CELL, self._keep(cell), 0, program]
+
     def _captured(self, tensor: object, layout: Any, buffer: int | None) -> list[int]:
         self.classes.slot_offset(tensor, self.classes.tensor_class.layout_slot)
         return [self._keep(tensor), self._keep(layout), layout.itemsize, self._buffer(buffer)]
 
     def _host(self, row: Any) -> list[int]:
         if isinstance(row, HostItem):
-            return [0, self._keep(row.mapping), self._keep(row.key), row.buffer, self._cell()]
-        return [1, self._keep(row.owner), self._keep(sys.intern(row.name)), row.buffer, self._cell()]
+            return [ITEM, self._keep(row.mapping), self._keep(row.key), row.buffer, self._cell()]
+        return [ATTRIBUTE, self._keep(row.owner), self._keep(sys.intern(row.name)), row.buffer, self._cell()]
 
     def _output(self, row: Any) -> list[int]:
         index = len(self.specialisation.executable.program.inputs) + row.output

@@ -7,6 +7,7 @@ at each call costs several times as much.
 import ctypes
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ingot.runtime import pool, threads
@@ -16,12 +17,16 @@ from ingot.runtime.specialise import (
     NONE,
     SINGLE,
     AnyGuard,
+    AttributeGuard,
+    CellGuard,
     DictGuard,
     EqualGuard,
     Guard,
     HostItem,
     IdentityGuard,
+    ItemGuard,
     ListGuard,
+    Lookup,
     Output,
     PredicateGuard,
     ScalarGuard,
@@ -63,6 +68,44 @@ def accepts(predicate: Callable[[Any], object], value: Any) -> bool:
     counts[1] += 1
     try:
         return bool(predicate(value))
+    except Exception:
+        return False
+
+
+def fits(guard: Guard, value: Any) -> bool:
+    """Whether a guard that fills no buffer accepts a value."""
+    match guard:
+        case AnyGuard():
+            return True
+        case IdentityGuard(expected):
+            return value is expected
+        case EqualGuard(expected):
+            return same(value, expected)
+        case PredicateGuard(function):
+            return accepts(function, value)
+        case TupleGuard(items):
+            return type(value) is tuple and len(value) == len(items) and all(map(fits, items, value))
+        case ListGuard(items):
+            return type(value) is list and len(value) == len(items) and all(map(fits, items, tuple(value)))
+        case DictGuard(pairs):
+            if type(value) is not dict or len(value) != len(pairs):
+                return False
+            found = zip(pairs, tuple(value.items()), strict=True)
+            return all(same(key, wanted) and fits(inner, item) for (wanted, inner), (key, item) in found)
+        case _:
+            return False
+
+
+def holds(lookup: Lookup) -> bool:
+    """Whether a lookup finds what its guard accepts. An exception counts as false."""
+    try:
+        match lookup:
+            case ItemGuard(mapping, key):
+                return fits(lookup.guard, dict.__getitem__(mapping, key))
+            case CellGuard(cell):
+                return fits(lookup.guard, cell.cell_contents)
+            case AttributeGuard(owner, name):
+                return fits(lookup.guard, getattr(owner, name))
     except Exception:
         return False
 
@@ -146,6 +189,8 @@ class SafeSpecialisation:
         spec, source = self.specialisation, self.source
         source.require(f"len(args) == {len(spec.arguments)} and {source.name(spec)}._epoch == epoch[0]")
         values = [source.local() for _ in spec.arguments]
+        for lookup in spec.lookups:
+            self._look_up(lookup)
         if values:
             source.add(f"{', '.join(values)}, = args")
         for guard, value in zip(spec.arguments, values, strict=True):
@@ -160,6 +205,20 @@ class SafeSpecialisation:
                 source.add(f"{value} = attribute({source.name(host.owner)}, {host.name!r})")
             source.require(f"{value} is not None")
             self._cell(value, host.buffer)
+
+    def _look_up(self, lookup: Lookup) -> None:
+        source = self.source
+        value = source.local()
+        match lookup:
+            case ItemGuard(mapping, key):
+                # A dict's own method, whatever a subclass does, as native code reads it.
+                getter = mapping.__getitem__ if type(mapping) is dict else partial(dict.__getitem__, mapping)
+                source.add(f"{value} = {source.name(getter)}({source.name(key)})")
+            case CellGuard(cell):
+                source.add(f"{value} = {source.name(cell)}.cell_contents")
+            case AttributeGuard(owner, name):
+                source.add(f"{value} = getattr({source.name(owner)}, {name!r})")
+        self._guard(lookup.guard, value)
 
     def _guard(self, guard: Guard, value: str) -> None:
         source = self.source
@@ -181,7 +240,8 @@ class SafeSpecialisation:
             case IdentityGuard(expected):
                 source.require(f"{value} is {source.name(expected)}")
             case EqualGuard(expected):
-                source.require(f"same({value}, {source.name(expected)})")
+                constant = source.name(expected)
+                source.require(f"{value} is {constant} or same({value}, {constant})")
             case ScalarGuard(buffer):
                 source.require(f"type({value}) is float")
                 self._cell(value, buffer)
@@ -355,8 +415,8 @@ class SafeTable:
         for row in self.chain:
             lines += ["        while True:", "            try:"]
             lines += ["                " + line for line in row.guards]
-            # A tensor with an unset slot is a miss like any other.
-            lines += ["            except AttributeError: break"]
+            # A tensor with an unset slot is a miss like any other, and so is a lookup that fails.
+            lines += ["            except Exception: break"]
             lines += ["            " + line for line in row.body]
             names |= row.source.names
         lines += ["        break", "    counts[0] += 1", "    return slow(*args, **kwargs)", ""]

@@ -37,10 +37,12 @@
   i64,   ; 20 outputs
   ptr,   ; 21
   i64,   ; 22 calls so far
-  ptr    ; 23 name, a str
+  ptr,   ; 23 name, a str
+  i64,   ; 24 lookups
+  ptr    ; 25
 }
 %Captured = type { ptr, ptr, i64, i64 }            ; tensor, layout, itemsize, buffer
-%Host = type { i64, ptr, ptr, i64, i64 }           ; 0 dict item or 1 attribute, object, key, buffer, cell
+%Host = type { i64, ptr, ptr, i64, i64 }           ; as a lookup up to the key, buffer, cell
 %Alias = type { i64, i64 }                         ; buffer of the output, buffer of the input
 %Write = type { ptr, i64, ptr, i64, ptr, i64 }     ; object, slot offset, layout, nbytes, nbytes as int, buffer
 %Output = type { ptr, i64, ptr, i64 }              ; layout, nbytes, nbytes as int, buffer

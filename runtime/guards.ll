@@ -10,6 +10,9 @@
 ; No guard leaves an exception set. Items of lists and dicts are held while they are walked, because a comparison may
 ; run Python code that changes the container.
 
+; A lookup names an object and the guard program for what is found there:
+;   0 ITEM dict key     1 ATTRIBUTE object name     2 CELL cell -
+%Lookup = type { i64, ptr, ptr, ptr }
 ; bufs, cells, next free entry of the list of held storages
 %Frame = type { ptr, ptr, ptr }
 
@@ -33,6 +36,9 @@ declare double @PyComplex_ImagAsDouble(ptr)
 declare double @PyLong_AsDouble(ptr)
 declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)
 declare i32 @PyObject_IsTrue(ptr)
+declare ptr @PyDict_GetItemWithError(ptr, ptr)
+declare ptr @PyObject_GetAttr(ptr, ptr)
+declare ptr @PyCell_Get(ptr)
 
 define internal i64 @word(ptr %pc, i64 %index) alwaysinline {
   %cell = getelementptr i64, ptr %pc, i64 %index
@@ -385,4 +391,52 @@ three:
   ret ptr %after_three
 miss:
   ret ptr null
+}
+
+; What a lookup finds, with a new reference; null, with no exception left, when there is nothing.
+define internal ptr @look_up(ptr %row) {
+  %kind = load i64, ptr %row
+  %object_cell = getelementptr %Lookup, ptr %row, i64 0, i32 1
+  %object = load ptr, ptr %object_cell
+  %key_cell = getelementptr %Lookup, ptr %row, i64 0, i32 2
+  %key = load ptr, ptr %key_cell
+  switch i64 %kind, label %cell [
+    i64 0, label %item
+    i64 1, label %attribute
+  ]
+item:
+  %borrowed = call ptr @PyDict_GetItemWithError(ptr %object, ptr %key)
+  %no_item = icmp eq ptr %borrowed, null
+  br i1 %no_item, label %clear, label %own
+own:
+  call void @Py_IncRef(ptr %borrowed)
+  ret ptr %borrowed
+attribute:
+  %read = call ptr @PyObject_GetAttr(ptr %object, ptr %key)
+  %no_attribute = icmp eq ptr %read, null
+  br i1 %no_attribute, label %clear, label %have
+have:
+  ret ptr %read
+cell:
+  %contents = call ptr @PyCell_Get(ptr %object)
+  ret ptr %contents
+clear:
+  call void @PyErr_Clear()
+  ret ptr null
+}
+
+; Whether a lookup finds what its guard program accepts.
+define internal i1 @lookup_passes(ptr %row, ptr %frame) {
+  %value = call ptr @look_up(ptr %row)
+  %nothing = icmp eq ptr %value, null
+  br i1 %nothing, label %no, label %check
+check:
+  %program_cell = getelementptr %Lookup, ptr %row, i64 0, i32 3
+  %program = load ptr, ptr %program_cell
+  %after = call ptr @walk(ptr %value, ptr %program, ptr %frame)
+  call void @Py_DecRef(ptr %value)
+  %pass = icmp ne ptr %after, null
+  ret i1 %pass
+no:
+  ret i1 false
 }

@@ -5,6 +5,7 @@ The native call path encodes it as a table (dispatch_native.py); the safe one tu
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from types import CellType
 from typing import Any, NamedTuple
 
 from ingot.runtime import dtypes
@@ -86,6 +87,33 @@ Guard = (
 )
 
 
+class ItemGuard(NamedTuple):
+    """mapping[key], looked up at each call, is what `guard` accepts. A global variable is an item of its module."""
+
+    mapping: dict[Any, Any]
+    key: object
+    guard: Guard
+
+
+class CellGuard(NamedTuple):
+    """The contents of a closure cell are what `guard` accepts."""
+
+    cell: CellType
+    guard: Guard
+
+
+class AttributeGuard(NamedTuple):
+    """owner.name is what `guard` accepts. Reading it may run Python code, if the class says so."""
+
+    owner: object
+    name: str
+    guard: Guard
+
+
+# What is looked up at each call, apart from the arguments. These guards fill no buffers.
+Lookup = ItemGuard | CellGuard | AttributeGuard
+
+
 def guard_value(value: Any) -> Guard:
     """The guard that accepts what is the same constant as `value`: by bits, by type and ==, or else by identity.
 
@@ -163,6 +191,7 @@ class Specialisation:
         self.executable = executable
         self.name = executable.program.name
         self.arguments: list[Guard] = []
+        self.lookups: list[Lookup] = []
         self.captures: list[Captured] = []
         self.hosts: list[HostItem | HostAttribute] = []
         self.writes: list[Write] = []
@@ -181,6 +210,23 @@ class Specialisation:
         """Add the guard of the next positional argument."""
         self._open()
         self.arguments.append(guard)
+
+    def look_up(self, lookup: Lookup) -> None:
+        """Check what a name means at each call, before the arguments."""
+        self._open()
+        self.lookups.append(lookup)
+
+    def same_item(self, mapping: dict[Any, Any], key: object, value: object) -> None:
+        """Check at each call that mapping[key] is the same constant as `value`."""
+        self.look_up(ItemGuard(mapping, key, guard_value(value)))
+
+    def same_cell(self, cell: CellType, value: object) -> None:
+        """Check at each call that a closure cell holds the same constant as `value`."""
+        self.look_up(CellGuard(cell, guard_value(value)))
+
+    def same_attribute(self, owner: object, name: str, value: object) -> None:
+        """Check at each call that owner.name is the same constant as `value`."""
+        self.look_up(AttributeGuard(owner, name, guard_value(value)))
 
     def captured(self, tensor: object, layout: Layout, buffer: int | None) -> None:
         """Read a captured tensor into an input (None: check its layout only)."""
@@ -247,7 +293,7 @@ class Specialisation:
         """Check completeness; raises BuildError (IG503) with everything that is missing or wrong."""
         if self.sealed:
             return
-        problems = [*self._input_problems(), *self._output_problems()]
+        problems = [*self._input_problems(), *self._output_problems(), *self._lookup_problems()]
         program = self.executable.program
         if len(self.dims) != len(program.dims):
             problems.append(f"{len(self.dims)} dims were given, the program has {program.dims}")
@@ -291,6 +337,11 @@ class Specialisation:
                 problems.append(f"output {row.output} is fresh and must be contiguous, its layout is {row.layout}")
         problems += [f"output {j} has {count} destinations" for j, count in enumerate(destinations) if count != 1]
         return problems
+
+    def _lookup_problems(self) -> list[str]:
+        leaves = [leaf for lookup in self.lookups for leaf in _leaves(lookup.guard)]
+        reading = [leaf for leaf in leaves if isinstance(leaf, TensorGuard | ScalarGuard)]
+        return [f"{leaf} fills a buffer, which what is looked up cannot" for leaf in reading]
 
     def _check(self, index: int, layout: Layout, seen: list[int], slots: tuple[Slot, ...], side: str) -> list[str]:
         if not 0 <= index < len(slots):

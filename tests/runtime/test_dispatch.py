@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingot.runtime import dispatch, dtypes, flags, native, pool
+from ingot.runtime import dispatch, dispatch_safe, dtypes, flags, native, pool
 from ingot.runtime.errors import BuildError
 from ingot.runtime.layout import Layout
 from ingot.runtime.specialise import (
     AnyGuard,
+    CellGuard,
     DictGuard,
     Guard,
     IdentityGuard,
+    ItemGuard,
     ListGuard,
     PredicateGuard,
     ScalarGuard,
@@ -330,6 +332,141 @@ def test_host_scalars(new_call: NewCall, tensor: Any, programs: Any, tensor_type
     del owner.decay
     assert not hits(call, x)
     assert sys.exc_info() == (None, None, None)
+
+
+def test_looked_up_names(new_call: NewCall, tensor: Any, identity: Any) -> None:
+    """Items, cells and attributes are found again at each call: by identity, constants by type and value."""
+    marker, other = object(), object()
+    names: dict[Any, Any] = {"number": 2.5, "object": marker, "tensors": [tensor(1.0), (tensor(2.0),)], 7: "text"}
+    cell = types.CellType(marker)
+    owner = types.SimpleNamespace(flag=True)
+    specialisation = identity()
+    for key in names:
+        specialisation.same_item(names, key, names[key])
+    specialisation.same_cell(cell, marker)
+    specialisation.same_attribute(owner, "flag", True)
+    call = new_call()
+    call.add(specialisation)
+    x = tensor()
+    before = dispatch.counters()["python_callbacks"]
+    assert hits(call, x)
+    changes: list[tuple[str, Any, list[Any]]] = [
+        ("number", 2.5, [3.5, "2.5", None, -2.5]),
+        ("object", marker, [other, None]),
+        (7, "text", ["tex", b"text"]),  # type: ignore[list-item]
+    ]
+    for key, same, different in changes:
+        for value in different:
+            names[key] = value
+            assert not hits(call, x), (key, value)
+        del names[key]
+        assert not hits(call, x), key
+        names[key] = same if same is marker else type(same)(same)
+        assert hits(call, x), key
+    cell.cell_contents = other
+    assert not hits(call, x)
+    del cell.cell_contents
+    assert not hits(call, x)
+    cell.cell_contents = marker
+    assert hits(call, x)
+    for flag in (1, False, None):
+        owner.flag = flag
+        assert not hits(call, x)
+    del owner.flag
+    assert not hits(call, x)
+    owner.flag = True
+    assert hits(call, x)
+    names["tensors"][1] = (tensor(2.0),)
+    assert not hits(call, x)
+    names["tensors"].pop()
+    assert not hits(call, x)
+    assert dispatch.counters()["python_callbacks"] == before and sys.exc_info() == (None, None, None)
+
+
+def test_what_is_looked_up_is_kept_alive_and_let_go(new_call: NewCall, tensor: Any, identity: Any) -> None:
+    class Name(dict[str, Any]):
+        pass
+
+    names, value = Name(), tensor()
+    names["value"] = value
+    gone = [weakref.ref(names), weakref.ref(value)]
+    specialisation = identity()
+    specialisation.same_item(names, "value", value)
+    call = new_call()
+    call.add(specialisation)
+    x = tensor()
+    counts = [sys.getrefcount(names), sys.getrefcount(value)]
+    for _ in range(50):
+        assert hits(call, x)
+    names["value"] = None
+    for _ in range(50):
+        assert not hits(call, x)
+    names["value"] = value
+    assert [sys.getrefcount(names), sys.getrefcount(value)] == counts
+    del names, value
+    assert hits(call, x)
+    call.clear()
+    del specialisation
+    gc.collect()
+    assert [reference() for reference in gone] == [None, None]
+
+
+def test_a_lookup_whose_comparison_fails_or_rebinds_is_safe(new_call: NewCall, tensor: Any, identity: Any) -> None:
+    class Owner:
+        @property
+        def name(self) -> int:
+            return 1 // self.__dict__["divisor"]
+
+    owner = Owner()
+    owner.__dict__["divisor"] = 1
+    names: dict[str, Any] = {}
+
+    def forget(value: Any) -> bool:
+        names["value"] = None
+        call.clear()
+        gc.collect()
+        return len(value) == 1
+
+    specialisation = identity()
+    specialisation.same_attribute(owner, "name", 1)
+    specialisation.look_up(ItemGuard(names, "value", ListGuard((PredicateGuard(forget),))))
+    call = new_call()
+    x = tensor()
+    for divisor, hit in ((1, True), (0, False)):
+        owner.__dict__["divisor"] = divisor
+        names["value"] = [[tensor()]]
+        call.add(specialisation)
+        assert hits(call, x) is hit
+    with pytest.raises(BuildError, match="which what is looked up cannot"):
+        unfit = identity()
+        unfit.look_up(ItemGuard(names, "value", ScalarGuard(0)))
+        call.add(unfit)
+
+
+@pytest.mark.parametrize(
+    ("value", "different"),
+    [
+        (1.0, 1),
+        (0.0, -0.0),
+        ([1, (2, {"a": None})], [1, (2, {"b": None})]),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        (np.float32(1), np.float32(2)),
+        (len, abs),
+    ],
+    ids=repr,
+)
+def test_lookups_hold_in_python_as_in_a_call(value: Any, different: Any) -> None:
+    names = {"name": value}
+    lookup = ItemGuard(names, "name", guard_value(value))
+    assert dispatch_safe.holds(lookup)
+    names["name"] = different
+    assert not dispatch_safe.holds(lookup)
+    del names["name"]
+    assert not dispatch_safe.holds(lookup)
+    cell = types.CellType(value)
+    assert dispatch_safe.holds(CellGuard(cell, guard_value(value)))
+    del cell.cell_contents
+    assert not dispatch_safe.holds(CellGuard(cell, guard_value(value)))
 
 
 def test_aliased_outputs_write_into_their_input(
