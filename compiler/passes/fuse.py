@@ -16,9 +16,11 @@ from ingot.compiler.fused import Style, fused
 from ingot.compiler.ir import Graph, Shape, Value, at
 from ingot.compiler.lower import Illegal, folds, lower
 from ingot.compiler.ops import TABLE
+from ingot.compiler.schedule import OPERATIONS
 
 LARGEST = 160  # values in one kernel: beyond it registers spill and the emitted code grows faster than it saves
 FREE = frozenset(("reshape", "permute", "expand", "slice", "flip", "pad", "iota", "const"))
+CHEAP = 6  # operations (as the schedule counts them) that every reader of a number may repeat
 INDEXED = frozenset(("take", "gather"))
 
 
@@ -64,10 +66,32 @@ def remap(shape: Shape, axes: tuple[int, ...], finer: Shape) -> tuple[int, ...]:
 
 
 def is_free(value: Value) -> bool:
-    """Views and sources that every reader computes for itself."""
+    """Views, sources and cheap numbers that every reader computes for itself."""
     if value.op.name == "const":
         return len(value.attrs["data"]) == value.dtype.itemsize
-    return value.op.name in FREE or (value.op.name == "concat" and len(value.operands) <= 4)
+    return value.op.name in FREE or (value.op.name == "concat" and len(value.operands) <= 4) or is_cheap_number(value)
+
+
+def is_cheap_number(value: Value) -> bool:
+    """One element that costs less to compute than a kernel of its own costs to call: a cast or a product of numbers.
+
+    What follows a reduction to one element is not among them: it is part of the reduction's kernel.
+    """
+    if value.op.kind != "elementwise" or indexing.numel(value.shape) != 1:
+        return False
+    count, waiting = 0, [value]
+    while waiting:
+        at_value = waiting.pop()
+        if at_value.op.kind == "elementwise" and indexing.numel(at_value.shape) == 1:
+            count += OPERATIONS.get(at_value.op.name, 1)
+            if count > CHEAP:
+                return False
+            waiting.extend(at_value.operands)
+        elif at_value.op.name in FREE:
+            waiting.extend(at_value.operands)
+        elif at_value.op.kind == "reduce" and indexing.numel(at_value.shape) == 1:
+            return False
+    return True
 
 
 class Fusion:
