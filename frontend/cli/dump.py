@@ -103,7 +103,7 @@ def behind(name: str, stage: Stage) -> tuple[Location, ...]:
 
 
 def summary(places: Sequence[Location]) -> Iterator[str]:
-    """Each line of the user's once, with the modules that it ran in: `net.py:7 at net[0], net[1]: return self.net(x)`."""
+    """Each line of the user's once, with the modules it ran in: `net.py:7 at net[0], net[1]: return self.net(x)`."""
     scopes: dict[tuple[str, int], dict[str, None]] = {}
     for place in places:
         scopes.setdefault((place.file, place.line), {}).update({place.scope: None} if place.scope else {})
