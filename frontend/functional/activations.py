@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.ops import elementwise, transcendental
 from ingot.functional.arithmetic import add, div, mul, sub, where
+from ingot.functional.conversion import clone
 from ingot.functional.reductions import amax, sum
 from ingot.functional.unary import abs as absolute
-from ingot.functional.unary import clamp, exp, expm1, floating, log, log1p, neg, sigmoid, tanh
+from ingot.functional.unary import exp, expm1, floating, log, log1p, neg, sigmoid, tanh
 from ingot.gate import apply
-from ingot.mutation import in_place
+from ingot.mutation import assign, check_writable, fitted
 from ingot.promote import cast_to, splat
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import SpecError
@@ -29,38 +32,58 @@ def _below(x: Tensor, limit: float) -> Tensor:
     return apply(elementwise.le, x, _constant(x, limit))
 
 
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
+def may_be_in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Give a function of a tensor the option `inplace`: the result is written to the tensor."""
+
+    count = fn.__code__.co_argcount
+
+    @functools.wraps(fn)
+    def function(input: Tensor, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
+        if len(args) == count:
+            # As the last positional argument: relu(x, True).
+            args, inplace = args[:-1], args[-1]
+        if not inplace:
+            return fn(input, *args, **kwargs)
+        check_writable(input)
+        # The derivative may need what is overwritten.
+        return assign(input, fitted(input, fn(clone(input), *args, **kwargs)))
+
+    return function
+
+
+@may_be_in_place
+def relu(input: Tensor) -> Tensor:
     """max(x, 0); the gradient at 0 is 0."""
-    result = apply(elementwise.select, _below(input, 0), _constant(input, 0), input)
-    return relu_(input) if inplace else result
-
-
-def _relu(input: Tensor) -> Tensor:
     return apply(elementwise.select, _below(input, 0), _constant(input, 0), input)
 
 
-_relu.__name__ = "relu"
-relu_ = in_place(_relu)
+def relu_(input: Tensor) -> Tensor:
+    """In-place form of `relu`."""
+    return relu(input, inplace=True)
 
 
-def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def relu6(input: Tensor) -> Tensor:
     """x limited to [0, 6]."""
     return hardtanh(input, 0.0, 6.0)
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x limited to [min_val, max_val]; the gradient at both ends is 0."""
     low = apply(elementwise.select, _below(input, min_val), _constant(input, min_val), input)
     over = apply(elementwise.ge, input, _constant(input, max_val))
     return apply(elementwise.select, over, _constant(input, max_val), low)
 
 
-def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
     """x where it is above the threshold, else `value`."""
     return apply(elementwise.select, _below(input, threshold), _constant(input, value), input)
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where positive, else negative_slope * x."""
     return apply(elementwise.select, _below(input, 0), mul(input, negative_slope), input)
 
@@ -72,19 +95,22 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return where(input > 0, input, mul(weight, input))
 
 
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x where positive, else alpha * (exp(x) - 1). Clevert et al. 2015."""
     negative = _below(input, 0)
     safe = apply(elementwise.select, negative, input, _constant(input, 0))
     return apply(elementwise.select, negative, mul(expm1(safe), alpha), input)
 
 
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def selu(input: Tensor) -> Tensor:
     """The self-normalising elu. Klambauer et al. 2017."""
     return mul(elu(input, 1.6732632423543772848170429916717), 1.0507009873554804934193349852946)
 
 
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x where positive, else alpha * (exp(x / alpha) - 1)."""
     negative = _below(input, 0)
     safe = apply(elementwise.select, negative, input, _constant(input, 0))
@@ -102,12 +128,14 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     return mul(mul(input, 0.5), add(apply(transcendental.erf, mul(input, math.sqrt(0.5))), 1.0))
 
 
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def silu(input: Tensor) -> Tensor:
     """x * sigmoid(x)."""
     return mul(input, sigmoid(input))
 
 
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def mish(input: Tensor) -> Tensor:
     """x * tanh(softplus(x)). Misra 2019."""
     return mul(input, tanh(softplus(input)))
 
@@ -133,17 +161,42 @@ def tanhshrink(input: Tensor) -> Tensor:
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(x)) without overflow."""
     low = apply(elementwise.select, _below(input, 0), input, _constant(input, 0))
-    return sub(low, log1p(exp(neg(absolute(input)))))
+    return sub(low, log1p(exp(minus_absolute(input))))
 
 
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+def minus_absolute(input: Tensor) -> Tensor:
+    """-|x| with the gradient 1 at 0, so that sums with min(x, 0) are smooth there."""
+    return apply(elementwise.select, _below(input, 0), input, neg(input))
+
+
+@may_be_in_place
+def hardsigmoid(input: Tensor) -> Tensor:
     """clamp(x + 3, 0, 6) / 6."""
     return div(hardtanh(add(input, 3), 0.0, 6.0), 6)
 
 
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+@may_be_in_place
+def hardswish(input: Tensor) -> Tensor:
     """x * clamp(x + 3, 0, 6) / 6. Howard et al. 2019."""
-    return div(mul(input, clamp(add(input, 3), 0, 6)), 6)
+    return div(mul(input, hardtanh(add(input, 3), 0.0, 6.0)), 6)
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x moved towards 0 by `lambd`; 0 where |x| is not above it. Raises SpecError (IG217) for a negative lambd."""
+    if lambd < 0:
+        raise SpecError("IG217", f"lambda must be greater or equal to 0, but found to be {lambd}", where=user_line())
+    above = apply(elementwise.gt, input, _constant(input, lambd))
+    low = apply(elementwise.lt, input, _constant(input, -lambd))
+    moved = apply(elementwise.select, above, sub(input, lambd), add(input, lambd))
+    near = apply(elementwise.logical_not, apply(elementwise.or_, above, low))
+    return apply(elementwise.select, near, mul(input, 0), moved)
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x where |x| is above `lambd`, else 0."""
+    high = apply(elementwise.le, input, _constant(input, lambd))
+    near = apply(elementwise.and_, apply(elementwise.ge, input, _constant(input, -lambd)), high)
+    return apply(elementwise.select, near, _constant(input, 0), input)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ingot.functional.activations import log_softmax
+from ingot.functional.activations import log_softmax, logsigmoid
 from ingot.functional.arithmetic import add, div, eq, mul, ne, sub, where
 from ingot.functional.gathering import gather, index_select
 from ingot.functional.reductions import mean, sum
 from ingot.functional.unary import abs as absolute
-from ingot.functional.unary import clamp_min, exp, log, log1p, neg, square
+from ingot.functional.unary import clamp_min, exp, log, neg, square
 from ingot.promote import cast_to, common_shape
 from ingot.runtime import dtypes
 from ingot.runtime.errors import DTypeError, ShapeError, SpecError
@@ -188,8 +188,7 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """binary_cross_entropy of sigmoid(input), without overflow."""
     _same_shape("binary_cross_entropy_with_logits", input, target)
-    # log(1 + exp(-x)) = log1p(exp(-|x|)) + max(-x, 0)
-    softplus = add(log1p(exp(neg(absolute(input)))), clamp_min(neg(input), 0.0))
+    softplus = neg(logsigmoid(input))
     if pos_weight is None:
         loss = add(mul(sub(1.0, target), input), softplus)
     else:

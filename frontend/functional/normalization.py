@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ingot.creation import empty_like
+from ingot.creation import empty_like, ones_like, zeros_like
 from ingot.functional import sampling
-from ingot.functional.arithmetic import add, div, eq, mul, sub, where
+from ingot.functional.arithmetic import add, div, mul, sub
 from ingot.functional.gathering import index_select
 from ingot.functional.reductions import mean, norm
 from ingot.functional.unary import rsqrt, square
+from ingot.modes import no_grad
 from ingot.mutation import assign
 from ingot.promote import expand_to
 from ingot.runtime.errors import ShapeError, SpecError
@@ -85,14 +86,47 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return assign(input, result) if inplace else result
 
 
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """The rows of `weight` [n, d] at the indices; the row `padding_idx` gets no gradient."""
-    if padding_idx is not None:
-        place = padding_idx % weight._layout.shape[0]
-        looked_up = _rows(weight, input)
-        rows = expand_to(eq(input, place).unsqueeze(-1), looked_up._layout.shape)
-        return where(rows, looked_up.detach(), looked_up)
-    return _rows(weight, input)
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of `weight` [n, d] at the indices; the row `padding_idx` gets no gradient.
+
+    `max_norm`: rows that are looked up and have a larger norm are shortened to it first, in place.
+    `scale_grad_by_freq`: the gradient of a row is divided by how often it is looked up. `sparse` changes nothing.
+    Raises SpecError (IG217) for a `padding_idx` outside the rows.
+    """
+    count: Any = weight._layout.shape[0]
+    if padding_idx is not None and not -count <= padding_idx < count:
+        raise SpecError("IG217", "Padding_idx must be within num_embeddings", where=user_line())
+    if max_norm is not None:
+        _shorten(weight, input, max_norm, norm_type)
+    looked_up = _rows(weight, input)
+    if scale_grad_by_freq:
+        uses = zeros_like(weight.select(1, 0).detach()).index_add(0, input.reshape(-1), _ones_at(input, weight))
+        share = _rows((1 / uses).unsqueeze(1), input)
+        looked_up = looked_up * share + (looked_up * (1 - share)).detach()
+    if padding_idx is None:
+        return looked_up
+    padding = expand_to((input == padding_idx % count).unsqueeze(-1), looked_up._layout.shape)
+    return looked_up.detach().where(padding, looked_up)
+
+
+def _ones_at(input: Tensor, weight: Tensor) -> Tensor:
+    return ones_like(input.reshape(-1), dtype=weight._layout.dtype)
+
+
+@no_grad()
+def _shorten(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
+    """Rows at the indices with a norm above `max_norm` are scaled to it (aten's embedding_renorm_)."""
+    sizes = norm(weight, norm_type, 1, True)
+    used = zeros_like(sizes).index_add(0, input.reshape(-1), _ones_at(input, weight).unsqueeze(1)) > 0
+    assign(weight, weight * (max_norm / (sizes + 1e-7)).where((sizes > max_norm) & used, ones_like(sizes)))
 
 
 def _rows(weight: Tensor, indices: Tensor) -> Tensor:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from ingot.core import tensor_from_array
+from ingot.creation import empty_like, eye
 from ingot.functional import sampling
+from ingot.functional.arithmetic import where
+from ingot.functional.conversion import elements
 from ingot.functional.inplace import copy_, fill_, zero_
 from ingot.modes import no_grad
 from ingot.rng import Generator
@@ -80,10 +86,10 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix."""
-    zero_(tensor)
-    fill_(tensor.diagonal(), 1.0)
-    return tensor
+    """The identity matrix. Raises ShapeError (IG248) unless there are two dimensions."""
+    if tensor._layout.ndim != 2:
+        raise ShapeError("IG248", "Only tensors with 2 dimensions are supported", where=user_line())
+    return copy_(tensor, eye(*tensor._layout.shape, dtype=tensor._layout.dtype))
 
 
 def kaiming_uniform_(
@@ -130,11 +136,60 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal, limited to [a, b], by the inverse of the distribution function."""
+    """Normal, limited to [a, b]: what lies outside is drawn again. Outside of compiled code.
+
+    Where less than 0.3 of the distribution lies inside, uniform candidates are accepted by the density instead.
+    """
 
     def below(x: float) -> float:
-        return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+        return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
 
-    low, high = below((a - mean) / std), below((b - mean) / std)
-    sampling.uniform_(tensor, 2 * low - 1, 2 * high - 1, generator=generator)
-    return copy_(tensor, (tensor.erfinv() * (std * math.sqrt(2.0)) + mean).clamp(a, b))
+    if below(b) - below(a) <= 0.3:
+        return _accepted(tensor, mean, std, a, b, generator)
+    low, high = (number.item() for number in (tensor.new_tensor(a), tensor.new_tensor(b)))
+    sampling.normal_(tensor, mean, std, generator=generator)
+    while True:
+        outside = (tensor < low) | (tensor > high)
+        if not outside.any():
+            return tensor
+        again = sampling.normal_(empty_like(tensor), mean, std, generator=generator)
+        copy_(tensor, where(outside, again, tensor))
+
+
+def _accepted(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None) -> Tensor:
+    """Rejection sampling: a candidate stays if the logarithm of a uniform number is not above that of its density."""
+    mode = max(a, min(mean, b))
+    peak = -0.5 * ((mode - mean) / std) ** 2
+
+    def candidates() -> tuple[Tensor, Tensor]:
+        drawn = sampling.uniform_(empty_like(tensor), a, b, generator=generator)
+        density = ((drawn - mean) / std) ** 2 * -0.5 - peak
+        return drawn, sampling.uniform_(empty_like(tensor), generator=generator).log() > density
+
+    drawn, pending = candidates()
+    copy_(tensor, drawn)
+    while pending.any():
+        drawn, rejected = candidates()
+        copy_(tensor, where(pending, drawn, tensor))
+        pending = pending & rejected
+    return tensor
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Rows (or columns, if there are fewer) that are orthonormal, times gain. Saxe et al. 2013.
+
+    Dimensions after the first count as one. Outside of compiled code. Raises ShapeError (IG248) below two dimensions.
+    """
+    if tensor._layout.ndim < 2:
+        raise ShapeError("IG248", "Only tensors with 2 or more dimensions are supported", where=user_line())
+    if tensor._layout.numel == 0:
+        return tensor
+    rows = tensor._layout.shape[0]
+    drawn = sampling.normal_(empty_like(tensor).view(rows, -1), generator=generator)
+    matrix = elements(drawn, "orthogonal_()")
+    wide = matrix.shape[0] < matrix.shape[1]
+    q, r = np.linalg.qr(matrix.T if wide else matrix)
+    q = q * np.sign(np.diagonal(r))
+    made = np.array(q.T if wide else q, tensor._layout.dtype.numpy, order="C")
+    return copy_(tensor, (tensor_from_array(made) * gain).view(tensor._layout.shape))

@@ -12,9 +12,9 @@ from ingot.modes import bump_epoch, modes, no_grad
 from ingot.promote import cast_to
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import TraceError, UnknownNameError
+from ingot.runtime.errors import GradError, IngotError, TraceError
 from ingot.source_lines import user_line
-from ingot.tensor import Parameter, Tensor
+from ingot.tensor import Parameter, Size, Tensor
 
 Self = TypeVar("Self", bound="Module")
 
@@ -24,6 +24,39 @@ class IncompatibleKeys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class StateError(IngotError, RuntimeError):
+    """A state_dict that does not fit a module; a RuntimeError because PyTorch raises that."""
+
+
+class RemovableHandle:
+    """Removes a hook: `handle.remove()`, or at the end of a `with`."""
+
+    def __init__(self, hooks: dict[Any, Any], hook: Any, first: bool = False) -> None:
+        self.hooks = hooks
+        others = list(hooks.items()) if first else []
+        if first:
+            hooks.clear()
+        hooks[self] = hook
+        hooks.update(others)
+        bump_epoch()
+
+    def remove(self) -> None:
+        """Do not call the hook any more."""
+        self.hooks.pop(self, None)
+        bump_epoch()
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
 
 
 class Module:
@@ -47,7 +80,7 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What calling the module computes."""
-        raise TypeError(f"{type(self).__name__} defines no forward()")
+        raise TypeError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trace = modes.trace
@@ -58,13 +91,15 @@ class Module:
             return self._run(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook in tuple(self._forward_pre_hooks.values()):
-            changed = hook(self, args)
-            if changed is not None:
+        for hook, with_kwargs in tuple(self._forward_pre_hooks.values()):
+            changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if changed is not None and with_kwargs:
+                args, kwargs = changed
+            elif changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         result = self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, result)
+        for hook, with_kwargs in tuple(self._forward_hooks.values()):
+            changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             result = result if changed is None else changed
         return result
 
@@ -92,10 +127,12 @@ class Module:
 
     def _replace(self, known: dict[str, Any], name: str, value: Any) -> None:
         """Give a registered name another value."""
-        if value is not None and known is self._parameters:
-            raise TypeError(
-                f"cannot assign '{type(value).__name__}' as parameter '{name}' (nn.Parameter or None expected)"
-            )
+        if value is not None and known is not self._buffers:
+            kind = "parameter" if known is self._parameters else "child module"
+            wanted = "Parameter" if known is self._parameters else "Module"
+            raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' (nn.{wanted} or None expected)")
+        if value is not None and not isinstance(value, TensorBase):
+            raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' (Tensor or None expected)")
         old = known[name]
         if isinstance(value, TensorBase) and is_traced(value) and isinstance(old, TensorBase):
             if old._layout is not value._layout:
@@ -143,18 +180,35 @@ class Module:
         self.__dict__.update(state)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter under a name."""
+        """Add a parameter under a name. Raises TypeError for other things, GradError (IG317) for what is no leaf."""
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or None required)"
+            )
+        if param is not None and param._node is not None:
+            raise GradError(
+                "IG317",
+                f"Cannot assign non-leaf Tensor to parameter '{name}'",
+                where=user_line(),
+                fix="compute it in forward(), from parameters",
+            )
         self._claim(name, self._parameters)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is not trained; in the state_dict if `persistent`."""
+        if tensor is not None and not isinstance(tensor, TensorBase):
+            raise TypeError(
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
+            )
         self._claim(name, self._buffers)
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """Add a sub-module under a name."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._claim(name, self._modules)
         self._modules[name] = module
 
@@ -162,7 +216,11 @@ class Module:
 
     def _claim(self, name: str, kind: dict[str, Any]) -> None:
         if "_parameters" not in self.__dict__:
-            raise AttributeError(f"super().__init__() of {type(self).__name__} must come before it is given {name!r}")
+            raise AttributeError(f"cannot assign {name!r} before Module.__init__() call")
+        if not isinstance(name, str):
+            raise TypeError(f"a name should be a string, not {type(name).__name__}")
+        if hasattr(type(self), name):
+            raise KeyError(f"attribute '{name}' already exists")
         if "." in name or not name:
             raise KeyError(f"the name {name!r} must not be empty or contain a dot")
         for other in (self.__dict__, self._parameters, self._buffers, self._modules):
@@ -238,6 +296,14 @@ class Module:
                 raise AttributeError(f"{type(module).__name__} has no module {name!r}")
             module = below
         return module
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as "layers.3.mean"."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if name not in module._buffers:
+            raise AttributeError(f"`{name}` is not a buffer")
+        return module._buffers[name]  # type: ignore[return-value]
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as "layers.3.weight"."""
@@ -325,17 +391,27 @@ class Module:
 
     # ---- hooks
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
-        """Call hook(module, args, result) after forward; it may return another result. Returns what removes it."""
-        return _hooked(self._forward_hooks, hook)
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args, result) after forward; it may return another result.
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
-        """Call hook(module, args) before forward; it may return other arguments. Returns what removes it."""
-        return _hooked(self._forward_pre_hooks, hook)
+        `prepend`: before the other hooks. `with_kwargs`: hook(module, args, kwargs, result).
+        """
+        return RemovableHandle(self._forward_hooks, (hook, with_kwargs), prepend)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args) before forward; it may return other arguments.
+
+        `prepend`: before the other hooks. `with_kwargs`: hook(module, args, kwargs), which returns None or both.
+        """
+        return RemovableHandle(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
     # ---- state
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Any]:
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Any]:
         """Parameters and persistent buffers by path, sharing their memory."""
         found: OrderedDict[str, Any] = OrderedDict()
         self._collect(found, prefix, keep_vars)
@@ -357,7 +433,7 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy tensors by path into parameters and buffers.
 
-        Raises UnknownNameError (IG247) for keys that do not fit, if `strict`, and for wrong shapes always.
+        Raises StateError (IG247) for keys that do not fit, if `strict`, and for wrong shapes always.
         """
         own = {
             f"{path}.{name}" if path else name: tensor
@@ -366,16 +442,21 @@ class Module:
         }
         missing = [key for key in own if key not in state_dict]
         unexpected = [key for key in state_dict if key not in own]
-        problems = [f"missing: {', '.join(missing)}"] if strict and missing else []
-        problems += [f"unexpected: {', '.join(unexpected)}"] if strict and unexpected else []
+        problems: list[str] = []
+        if strict and unexpected:
+            problems.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
+        if strict and missing:
+            problems.append(f"Missing key(s) in state_dict: {_quoted(missing)}. ")
         for key, tensor in own.items():
             given = state_dict.get(key)
             if given is not None and tuple(given.shape) != tuple(tensor._layout.shape):
-                problems.append(f"size mismatch for {key}: {list(given.shape)} for {list(tensor._layout.shape)}")
+                problems.append(
+                    f"size mismatch for {key}: copying a param with shape {Size(given.shape)} from checkpoint, "
+                    f"the shape in current model is {Size(tensor._layout.shape)}."
+                )
         if problems:
-            raise UnknownNameError(
-                "IG247", f"Error(s) in loading state_dict for {type(self).__name__}", where=user_line(), detail=problems
-            )
+            what = f"Error(s) in loading state_dict for {type(self).__name__}:"
+            raise StateError("IG247", what, where=user_line(), detail=problems)
         with no_grad():
             for key, tensor in own.items():
                 if key in state_dict and assign:
@@ -402,7 +483,7 @@ class Module:
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        below = [f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()]
+        below = [f"({name}): {indented(repr(module))}" for name, module in self._modules.items()]
         if not below:
             return f"{type(self).__name__}({extra})"
         lines = [extra, *below] if extra else below
@@ -413,17 +494,10 @@ _MISSING = object()
 _PLAIN = (bool, int, float, str, bytes, tuple, type(None))
 
 
-def _indented(text: str) -> str:
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def indented(text: str) -> str:
+    """The text with its lines but the first moved to the right by two."""
     return text.replace("\n", "\n  ")
-
-
-def _hooked(hooks: dict[Any, Any], hook: Callable[..., Any]) -> Callable[[], None]:
-    key = object()
-    hooks[key] = hook
-    bump_epoch()
-
-    def remove() -> None:
-        hooks.pop(key, None)
-        bump_epoch()
-
-    return remove
