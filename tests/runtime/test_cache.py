@@ -38,11 +38,17 @@ def test_keys_depend_on_every_part_and_on_where_it_ends() -> None:
 
 
 def test_environment_key_follows_sources_flags_and_options(tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "x.py").write_text("1" if name != "b" else "2")
-    keys = [cache.environment_key(tmp_path / name) for name in ("a", "b", "c")]
-    assert keys[0] == keys[2] != keys[1]
+    source = tmp_path / "a" / "deep" / "x.py"
+    source.parent.mkdir(parents=True)
+    keys = []
+    for text in ("1", None, "2"):
+        if text is not None:
+            source.write_text(text)
+            os.utime(source, ns=(int(text), int(text)))
+        cache.code_version.cache_clear()
+        keys.append(cache.environment_key(tmp_path / "a"))
+    assert keys[0] == keys[1] != keys[2]
+    keys = keys[2:]
     assert cache.environment_key(tmp_path / "a", options="O2") != keys[0]
     with flags.FP.override("strict"):
         assert cache.environment_key(tmp_path / "a") != keys[0]
