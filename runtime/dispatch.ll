@@ -59,8 +59,45 @@ fail:
   ret i1 false
 }
 
+; Whether no argument lies in memory that the program writes to through a captured tensor.
+define internal i1 @arguments_apart(ptr %spec, ptr %held) alwaysinline {
+entry:
+  %argument_count_cell = getelementptr %Spec, ptr %spec, i64 0, i32 26
+  %argument_count = load i64, ptr %argument_count_cell
+  %written_count_cell = getelementptr %Spec, ptr %spec, i64 0, i32 27
+  %written_count = load i64, ptr %written_count_cell
+  %written_cell = getelementptr %Spec, ptr %spec, i64 0, i32 28
+  %written = load ptr, ptr %written_cell
+  br label %next_written
+next_written:
+  %i = phi i64 [ 0, %entry ], [ %i1, %next_argument ]
+  %all_done = icmp eq i64 %i, %written_count
+  br i1 %all_done, label %yes, label %one
+one:
+  %place_cell = getelementptr i64, ptr %written, i64 %i
+  %place = load i64, ptr %place_cell
+  %storage_cell = getelementptr ptr, ptr %held, i64 %place
+  %storage = load ptr, ptr %storage_cell
+  %i1 = add i64 %i, 1
+  br label %next_argument
+next_argument:
+  %j = phi i64 [ 0, %one ], [ %j1, %compare ]
+  %arguments_done = icmp eq i64 %j, %argument_count
+  br i1 %arguments_done, label %next_written, label %compare
+compare:
+  %argument_cell = getelementptr ptr, ptr %held, i64 %j
+  %argument = load ptr, ptr %argument_cell
+  %j1 = add i64 %j, 1
+  %same = icmp eq ptr %argument, %storage
+  br i1 %same, label %no, label %next_argument
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
 ; Whether the specialisation fits this call; fills the frame, and holds storages even when it does not.
-define internal i1 @guards_pass(ptr %spec, ptr %args, i64 %nargs, ptr %frame) {
+define internal i1 @guards_pass(ptr %spec, ptr %args, i64 %nargs, ptr %frame, ptr %held) {
 entry:
   %wanted_nargs = load i64, ptr %spec
   %same_nargs = icmp eq i64 %wanted_nargs, %nargs
@@ -144,7 +181,7 @@ hosts:
 host:
   %k = phi i64 [ 0, %hosts ], [ %k1, %host_ok ]
   %hosts_done = icmp eq i64 %k, %host_count
-  br i1 %hosts_done, label %pass, label %read_host
+  br i1 %hosts_done, label %apart, label %read_host
 read_host:
   %host_row = getelementptr %Host, ptr %host_rows, i64 %k
   %host_fine = call i1 @read_host(ptr %host_row, ptr %frame)
@@ -152,8 +189,9 @@ read_host:
 host_ok:
   %k1 = add i64 %k, 1
   br label %host
-pass:
-  ret i1 true
+apart:
+  %separate = call i1 @arguments_apart(ptr %spec, ptr %held)
+  ret i1 %separate
 fail:
   ret i1 false
 }
@@ -175,7 +213,7 @@ define internal ptr @attempt(ptr %table, ptr %spec, ptr %args, i64 %nargs, ptr %
   store ptr %cells, ptr %cells_cell
   %next_cell = getelementptr %Frame, ptr %frame, i64 0, i32 2
   store ptr %held, ptr %next_cell
-  %pass = call i1 @guards_pass(ptr %spec, ptr %args, i64 %nargs, ptr %frame)
+  %pass = call i1 @guards_pass(ptr %spec, ptr %args, i64 %nargs, ptr %frame, ptr %held)
   br i1 %pass, label %run, label %end
 run:
   %ran = call ptr @run(ptr %table, ptr %spec, ptr %frame, ptr %fresh)

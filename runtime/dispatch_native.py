@@ -34,7 +34,7 @@ from ingot.runtime.specialise import (
 TENSOR, TUPLE, LIST, DICT, IDENTITY, EQUAL, FLOAT_BITS, SCALAR, COMPLEX_BITS, ANY, PREDICATE = range(11)
 # The ways of guards.ll to find an object.
 ITEM, ATTRIBUTE, CELL = range(3)
-_SPEC_WORDS = 26
+_SPEC_WORDS = 29
 _EPOCH_WORD, _CALLS_WORD = 1, 22
 _METH_FASTCALL_KEYWORDS, _METH_O = 0x82, 0x8
 
@@ -165,7 +165,9 @@ class NativeSpecialisation:
             for word in (self._keep(row.owner), classes.slot_offset(row.owner, row.slot), *self._output(row))
         ]
         outputs = [word for row in specialisation.outputs for word in self._output(row)]
-        self.held = len(specialisation.tensor_guards()) + len(specialisation.captures)
+        arguments = len(specialisation.tensor_guards())
+        written = [arguments + place for place in specialisation.written_captures()]
+        self.held = arguments + len(specialisation.captures)
         fresh = len(specialisation.writes) + len(specialisation.outputs)
         self.scratch_words = self.buffers + 1 + self.cells + self.held + fresh
         self.words = (ctypes.c_int64 * _SPEC_WORDS)(
@@ -195,6 +197,9 @@ class NativeSpecialisation:
             self._keep(specialisation.name),
             len(specialisation.lookups),
             self._array(lookups),
+            arguments,
+            len(written),
+            self._array(written),
         )
         self.address = ctypes.addressof(self.words)
 

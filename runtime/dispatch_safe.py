@@ -177,6 +177,8 @@ class SafeSpecialisation:
         calls.append(self.calls)
         self.source = _Source(f"s{len(calls)}_")
         self.cells: list[str] = []
+        # The locals that hold the storages of tensors, in order of reading.
+        self.storages: list[str] = []
         program = specialisation.executable.program
         self.buffers = ["0"] * (len(program.inputs) + len(program.outputs))
         self._write_guards()
@@ -205,6 +207,10 @@ class SafeSpecialisation:
                 source.add(f"{value} = attribute({source.name(host.owner)}, {host.name!r})")
             source.require(f"{value} is not None")
             self._cell(value, host.buffer)
+        arguments = self.storages[: len(spec.tensor_guards())]
+        for place in spec.written_captures():
+            for argument in arguments:
+                source.require(f"{argument} is not {self.storages[len(arguments) + place]}")
 
     def _look_up(self, lookup: Lookup) -> None:
         source = self.source
@@ -265,6 +271,7 @@ class SafeSpecialisation:
         """Check a tensor's layout, hold its storage in a local and note its address."""
         source, kinds = self.source, self.tensor_class
         storage, address = source.local(), source.local()
+        self.storages.append(storage)
         source.require(f"{tensor}.{kinds.layout_slot} is {source.name(layout)}")
         source.add(f"{storage} = {tensor}.{kinds.storage_slot}")
         source.require(f"type({storage}) is {source.name(kinds.storage_type)}")

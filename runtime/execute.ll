@@ -39,7 +39,10 @@
   i64,   ; 22 calls so far
   ptr,   ; 23 name, a str
   i64,   ; 24 lookups
-  ptr    ; 25
+  ptr,   ; 25
+  i64,   ; 26 tensors read from arguments, which are held first
+  i64,   ; 27 captured tensors that are written to
+  ptr    ; 28 their places among what is held
 }
 %Captured = type { ptr, ptr, i64, i64 }            ; tensor, layout, itemsize, buffer
 %Host = type { i64, ptr, ptr, i64, i64 }           ; as a lookup up to the key, buffer, cell

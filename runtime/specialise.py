@@ -229,7 +229,10 @@ class Specialisation:
         self.look_up(AttributeGuard(owner, name, guard_value(value)))
 
     def captured(self, tensor: object, layout: Layout, buffer: int | None) -> None:
-        """Read a captured tensor into an input (None: check its layout only)."""
+        """Read a captured tensor into an input (None: check its layout only).
+
+        If the program writes to it, an argument in the same storage is a miss.
+        """
         self._open()
         self.captures.append(Captured(tensor, layout, buffer))
 
@@ -357,6 +360,11 @@ class Specialisation:
     def tensor_guards(self) -> list[TensorGuard]:
         """All tensor guards of the arguments, in order of reading."""
         return [guard for argument in self.arguments for guard in _leaves(argument) if isinstance(guard, TensorGuard)]
+
+    def written_captures(self) -> list[int]:
+        """Places among the captured tensors of those that the program writes to."""
+        written = {i for i, _ in self.executable.program.aliases}
+        return [place for place, row in enumerate(self.captures) if row.buffer in written]
 
     def _tensor_sources(self) -> list[tuple[int, Layout]]:
         rows: list[TensorGuard | Captured] = [*self.tensor_guards(), *self.captures]

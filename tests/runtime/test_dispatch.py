@@ -67,8 +67,7 @@ def identity(programs: Any, tensor_types: Any) -> Callable[..., Specialisation]:
 
 def hits(call: dispatch.CallObject, *args: Any) -> bool:
     """Whether a specialisation takes these arguments."""
-    result = call(*args)
-    return not isinstance(result, str)
+    return not isinstance(call(*args), str)
 
 
 def test_a_hit_computes_and_a_miss_takes_the_slow_path(
@@ -483,6 +482,28 @@ def test_aliased_outputs_write_into_their_input(
         assert call(tensor(1, 2, 3)) is None
     assert state._storage is storage and state.numpy().tolist() == [5, 10, 15]
     assert pool.stats()["system_allocations"] == system
+
+
+def test_an_argument_in_written_memory_is_a_miss(
+    new_call: NewCall, tensor: Any, programs: Any, tensor_types: Any
+) -> None:
+    """The program may write to it before it has read everything."""
+    read, written = tensor(), tensor(0, 0, 0)
+    specialisation = Specialisation(programs.sum([(3,), (3,), (3,), (3,)], 1, 3, aliases=((3, 0),)))
+    guards = [TensorGuard(tensor_types[0], VECTOR, i) for i in range(2)]
+    specialisation.argument(ListGuard(tuple(guards)))
+    specialisation.captured(read, VECTOR, 2)
+    specialisation.captured(written, VECTOR, 3)
+    call = new_call()
+    call.add(specialisation)
+    x = tensor()
+    shows_written = tensor()
+    shows_written._storage = written._storage
+    assert call([x, read]) is None
+    assert not hits(call, [x, written]) and not hits(call, [shows_written, x])
+    x._storage = Storage.allocate(24)
+    written._storage = x._storage
+    assert not hits(call, [x, read]) and call([shows_written, read]) is None
 
 
 def writing(programs: Any, tensor_types: Any, owner: Any, **options: Any) -> Specialisation:
