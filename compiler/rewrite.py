@@ -41,6 +41,17 @@ def rewrite(graph: Graph, rules: Rules) -> Graph:
     return graph if outputs == graph.outputs else graph.with_outputs(outputs)
 
 
+def in_regions(graph: Graph, transform: Callable[[Graph], Graph]) -> Graph:
+    """The graph with every region of its values transformed."""
+    new: dict[Value, Value] = {v: v for v in graph.inputs}
+    for value in graph.values:
+        if value not in new:
+            with at(value.location):
+                new[value] = rebuilt(value, tuple(new[o] for o in value.operands), transform)
+    outputs = tuple(new[v] for v in graph.outputs)
+    return graph if outputs == graph.outputs else graph.with_outputs(outputs)
+
+
 def rebuilt(value: Value, operands: tuple[Value, ...], region: Callable[[Graph], Graph]) -> Value:
     """The value over other operands, its regions transformed; the same object when nothing differs."""
     attrs = value.attrs

@@ -14,20 +14,14 @@ from typing import Any
 from ingot.compiler.ir import Graph, Value, at
 from ingot.compiler.ops.control import scan
 from ingot.compiler.ops.source import get
-from ingot.compiler.rewrite import inlined, rebuilt
+from ingot.compiler.rewrite import in_regions, inlined, rebuilt
 
 
 def merge_scans(graph: Graph) -> Graph:
     """Merge scans with equal operands, length and direction whose steps compute equal carries; in regions too."""
     while groups := [g for g in alike(graph.values) if len(g) > 1]:
         graph = merged(graph, groups)
-    new: dict[Value, Value] = {v: v for v in graph.inputs}
-    for value in graph.values:
-        if value not in new:
-            with at(value.location):
-                new[value] = rebuilt(value, tuple(new[o] for o in value.operands), merge_scans)
-    outputs = tuple(new[v] for v in graph.outputs)
-    return graph if outputs == graph.outputs else graph.with_outputs(outputs)
+    return in_regions(graph, merge_scans)
 
 
 def alike(values: Iterable[Value]) -> list[list[Value]]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from ingot.compiler.ir import Graph, Op, Value, at
 from ingot.compiler.ops.control import cond, scan, while_
 from ingot.compiler.ops.source import get
-from ingot.compiler.rewrite import rebuilt
+from ingot.compiler.rewrite import in_regions, rebuilt
 
 # The value over fewer operands, and where each kept result is found now.
 Trimmed = tuple[Value, dict[int, int]]
@@ -24,13 +24,7 @@ def trim_regions(graph: Graph) -> Graph:
     """Drop them everywhere; what an outer graph stops reading is dropped inside as well."""
     while (smaller := trimmed(graph)) is not graph:
         graph = smaller
-    new: dict[Value, Value] = {v: v for v in graph.inputs}
-    for value in graph.values:
-        if value not in new:
-            with at(value.location):
-                new[value] = rebuilt(value, tuple(new[o] for o in value.operands), trim_regions)
-    outputs = tuple(new[v] for v in graph.outputs)
-    return graph if outputs == graph.outputs else graph.with_outputs(outputs)
+    return in_regions(graph, trim_regions)
 
 
 def trimmed(graph: Graph) -> Graph:
