@@ -66,49 +66,6 @@ def normalize_dim(dim: int, ndim: int) -> int:
     raise ShapeError("IG202", f"dimension {dim} is out of range for a tensor with {ndim} dimensions")
 
 
-def permute(shape: Shape, strides: Shape, dims: Sequence[int]) -> tuple[Shape, Shape]:
-    """Shape and strides with axes in the order `dims`. Raises ShapeError (IG202) if `dims` is no permutation."""
-    order = [normalize_dim(dim, len(shape)) for dim in dims]
-    if sorted(order) != list(range(len(shape))):
-        raise ShapeError("IG202", f"{tuple(dims)} is not a permutation of the {len(shape)} dimensions of {shape}")
-    return tuple(shape[dim] for dim in order), tuple(strides[dim] for dim in order)
-
-
-def expand_strides(shape: Shape, strides: Shape, new_shape: Shape) -> Shape:
-    """Strides under which a tensor of `shape` appears as `new_shape`: 0 along repeated axes.
-
-    Raises ShapeError (IG201) unless every axis, aligned from the last, is equal or was 1.
-    """
-    added = len(new_shape) - len(shape)
-    fits = added >= 0 and all(old in (1, new) for old, new in zip(shape, new_shape[added:], strict=True))
-    if not fits:
-        raise ShapeError("IG201", f"shape {shape} cannot be expanded to {new_shape}")
-    kept = (stride if old == new else 0 for old, new, stride in zip(shape, new_shape[added:], strides, strict=True))
-    return (0,) * added + tuple(kept)
-
-
-def slice_dim(
-    shape: Shape, strides: Shape, offset: int, dim: int, start: int | None, stop: int | None, step: int | None = 1
-) -> tuple[Shape, Shape, int]:
-    """Shape, strides and offset of x[..., start:stop:step] along `dim`, with Python's clamping.
-
-    Raises ShapeError (IG202) for a step below 1, as PyTorch does.
-    """
-    dim = normalize_dim(dim, len(shape))
-    step = 1 if step is None else step
-    if step < 1:
-        raise ShapeError("IG202", f"slice step must be positive, it is {step}", fix="flip(dim) reverses a dimension")
-    first, last, _ = slice(start, stop, step).indices(shape[dim])
-    size = len(range(first, last, step))
-    # An empty slice keeps its start inside the tensor, so that its offset never leaves the storage.
-    moved = offset + (first * strides[dim] if size else 0)
-    return (
-        (*shape[:dim], size, *shape[dim + 1 :]),
-        (*strides[:dim], strides[dim] * step, *strides[dim + 1 :]),
-        moved,
-    )
-
-
 def resolve_shape(new_shape: Sequence[int], count: int) -> Shape:
     """`new_shape` with at most one -1 replaced so that it has `count` elements. Raises ShapeError (IG203)."""
     unknown = [axis for axis, size in enumerate(new_shape) if size == -1]
@@ -169,22 +126,6 @@ def storage_extent(shape: Shape, strides: Shape, offset: int) -> tuple[int, int]
         return 0, 0
     reach = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
     return offset + sum(step for step in reach if step < 0), offset + sum(step for step in reach if step > 0) + 1
-
-
-def overlaps_itself(shape: Shape, strides: Shape) -> bool:
-    """Whether two index tuples may name one element (always true for expanded axes).
-
-    Exact for layouts made by permute, slice, expand and view; conservative (True) for exotic hand-made strides.
-    """
-    if 0 in shape:
-        return False
-    axes = sorted((abs(stride), size) for size, stride in zip(shape, strides, strict=True) if size != 1)
-    reach = 0
-    for stride, size in axes:
-        if stride <= reach:
-            return True
-        reach += stride * (size - 1)
-    return False
 
 
 class Layout:

@@ -24,11 +24,6 @@ def strides_of(array: np.ndarray[Any, Any]) -> tuple[int, ...]:
     return tuple(stride // array.itemsize for stride in array.strides)
 
 
-def offset_in(base: np.ndarray[Any, Any], view: np.ndarray[Any, Any]) -> int:
-    distance: int = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return distance // base.itemsize
-
-
 @given(shapes)
 def test_contiguous_strides(shape: tuple[int, ...]) -> None:
     strides = layout.contiguous_strides(shape)
@@ -42,7 +37,6 @@ def test_views_of_permuted_arrays_follow_numpy(shape: tuple[int, ...], data: st.
     order = data.draw(st.permutations(range(len(shape))))
     array = np.empty(shape).transpose(order)
     strides = strides_of(array)
-    assert layout.permute(shape, layout.contiguous_strides(shape), order)[0] == array.shape
     target = tuple(data.draw(st.permutations(array.shape))) if data.draw(st.booleans()) else (array.size,)
     if 0 in shape:
         assert layout.view_strides(array.shape, strides, target) is not None
@@ -60,24 +54,13 @@ def test_views_of_permuted_arrays_follow_numpy(shape: tuple[int, ...], data: st.
 
 
 @given(shapes.filter(len), st.data())
-def test_slices_follow_numpy(shape: tuple[int, ...], data: st.DataObject) -> None:
+def test_extents_of_slices(shape: tuple[int, ...], data: st.DataObject) -> None:
     bound = st.none() | st.integers(-6, 6)
-    dim = data.draw(st.integers(-len(shape), len(shape) - 1))
-    start, stop, step = data.draw(bound), data.draw(bound), data.draw(st.integers(1, 3))
-    array = np.empty(shape)
-    index: list[Any] = [slice(None)] * len(shape)
-    index[dim] = slice(start, stop, step)
+    array = np.arange(np.prod(shape)).reshape(shape)
+    index = [slice(data.draw(bound), data.draw(bound), data.draw(st.sampled_from((1, 2, 3, -1, -2)))) for _ in shape]
     view = array[tuple(index)]
-    strides = layout.contiguous_strides(shape)
-    new_shape, new_strides, offset = layout.slice_dim(shape, strides, 0, dim, start, stop, step)
-    assert new_shape == view.shape
-    if view.size:
-        assert offset == offset_in(array, view)
-        assert [s for s, n in zip(new_strides, new_shape, strict=True) if n > 1] == [
-            s for s, n in zip(strides_of(view), new_shape, strict=True) if n > 1
-        ]
-    low, high = layout.storage_extent(new_shape, new_strides, offset)
-    assert 0 <= low <= high <= array.size
+    low, high = layout.storage_extent(view.shape, strides_of(view), int(view.flat[0]) if view.size else 0)
+    assert (low, high) == ((view.min(), view.max() + 1) if view.size else (0, 0))
 
 
 @given(st.lists(shapes, min_size=1, max_size=3))
@@ -89,9 +72,6 @@ def test_broadcasting_follows_numpy(many: list[tuple[int, ...]]) -> None:
             layout.broadcast_shapes(*many)
         return
     assert layout.broadcast_shapes(*many) == wanted
-    for shape in many:
-        expanded = layout.expand_strides(shape, layout.contiguous_strides(shape), wanted)
-        assert len(expanded) == len(wanted)
 
 
 def test_broadcast_error_names_shapes_and_dimension() -> None:
@@ -105,14 +85,8 @@ def test_broadcast_error_names_shapes_and_dimension() -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ShapeError, match="cannot be expanded"):
-        layout.expand_strides((2,), (1,), (3,))
-    with pytest.raises(ShapeError, match="not a permutation"):
-        layout.permute((2, 3), (3, 1), (0, 0))
     with pytest.raises(ShapeError, match="dimension 2 is out of range"):
         layout.normalize_dim(2, 2)
-    with pytest.raises(ShapeError, match="slice step must be positive"):
-        layout.slice_dim((3,), (1,), 0, 0, None, None, -1)
     with pytest.raises(ShapeError, match=r"has 4 elements, \(6,\) has 6"):
         layout.view_strides((6,), (1,), (4,))
     with pytest.raises(ShapeError, match="has 5 elements, the tensor has 6"):
@@ -122,15 +96,6 @@ def test_refusals() -> None:
     with pytest.raises(ShapeError, match="at most one is -1"):
         layout.resolve_shape((-1, -1), 4)
     assert layout.resolve_shape((2, -1), 6) == (2, 3)
-
-
-def test_overlap() -> None:
-    assert not layout.overlaps_itself((3, 4), (4, 1))
-    assert not layout.overlaps_itself((4, 3), (1, 4))
-    assert not layout.overlaps_itself((3, 1), (1, 0))
-    assert not layout.overlaps_itself((0, 5), (0, 0))
-    assert layout.overlaps_itself((3, 4), (0, 1))
-    assert layout.overlaps_itself((3, 4), (2, 1))
 
 
 def test_layouts_are_interned() -> None:
