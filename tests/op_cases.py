@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Arg, Graph, Op, Sample, TensorType, Value
+from ingot.compiler.ir import Arg, Graph, Op, Sample, Size, TensorType, Value
 from ingot.compiler.ops import TABLE
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
@@ -85,6 +85,11 @@ def graph_of(case: Case, arrays: Sequence[Array]) -> Graph:
     )
     value = case.op(*inputs, **case.sample.attrs)
     return Graph(inputs, results(value), name=case.op.name)
+
+
+def operand(shape: Sequence[Size], dtype: DType = dtypes.float64) -> Value:
+    """A graph input, for type rules that look at nothing else."""
+    return make_input(type=TensorType(dtype, tuple(shape)), name="x")
 
 
 def results(value: Value) -> tuple[Value, ...]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from ingot.cli.main import main
+
 SOURCE = """\
 import ingot
 
@@ -45,3 +49,11 @@ def write(folder: Path) -> Path:
     path = folder / "functions.py"
     path.write_text(SOURCE)
     return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    """What a command that fails says."""
+    assert main(list(command)) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err.removeprefix("printed while the file is imported\n")

@@ -28,10 +28,7 @@ def built(capsys: Capture, *arguments: str) -> list[str]:
 
 
 def refused(capsys: Capture, *arguments: str) -> str:
-    assert main(["build", *arguments]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    return said.err.removeprefix("printed while the file is imported\n")
+    return scripts.refused(capsys, "build", *arguments)
 
 
 def test_the_paths_are_the_answer(capsys: Capture, folder: Path) -> None:

@@ -30,10 +30,7 @@ def dumped(capsys: Capture, *arguments: str) -> str:
 
 
 def refused(capsys: Capture, *arguments: str) -> str:
-    assert main(["dump", *arguments]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    return said.err.removeprefix("printed while the file is imported\n")
+    return scripts.refused(capsys, "dump", *arguments)
 
 
 def test_graph_with_source_lines(capsys: Capture) -> None:

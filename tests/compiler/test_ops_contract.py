@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
+from op_cases import operand
 
 from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph, TensorType, Value
+from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops.contract import conv, dot_general
-from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.passes.batch import batch
 from ingot.compiler.passes.grad import vjp
 from ingot.runtime import dtypes
@@ -23,10 +22,6 @@ from ingot.runtime.errors import DTypeError, ShapeError
 RNG = np.random.default_rng(0)
 MATMUL = {"contract": ((1,), (0,)), "batch": ((), ())}
 LINEAR = {"contract": ((1,), (1,)), "batch": ((), ())}
-
-
-def value(shape: Sequence[Any], dtype: dtypes.DType = dtypes.float32) -> Value:
-    return make_input(type=TensorType(dtype, shape), name="x")
 
 
 def names(graph: Graph) -> list[str]:
@@ -79,7 +74,7 @@ def test_integers_wrap() -> None:
 def test_accumulate_is_the_dtype_of_the_sum() -> None:
     a = np.full((1, 3), 100, np.int8)
     assert dot_general.eval(a, a, **LINEAR, accumulate=dtypes.int32) == 30000
-    x, w = value((2, 3), dtypes.bfloat16), value((4, 3), dtypes.bfloat16)
+    x, w = operand((2, 3), dtypes.bfloat16), operand((4, 3), dtypes.bfloat16)
     out = dot_general(x, w, **LINEAR, accumulate=dtypes.float32)
     assert out.type is TensorType(dtypes.float32, (2, 4))
     back = vjp(Graph((x, w), (out,)), (0, 1))
@@ -88,12 +83,12 @@ def test_accumulate_is_the_dtype_of_the_sum() -> None:
 
 def test_cotangents_are_products_without_copies() -> None:
     for attrs, shape in ((MATMUL, (3, 4)), (LINEAR, (4, 3))):
-        x, w = value((2, 3)), value(shape)
+        x, w = operand((2, 3)), operand(shape)
         assert names(vjp(Graph((x, w), (dot_general(x, w, **attrs),)), (0, 1))) == ["dot_general", "dot_general"]
 
 
 def test_one_weight_for_a_batch_is_one_product() -> None:
-    x, w = value((2, 3)), value((4, 3))
+    x, w = operand((2, 3)), operand((4, 3))
     graph = Graph((x, w), (dot_general(x, w, **LINEAR),))
     assert names(batch(graph, 5, (True, False))) == ["dot_general"]
     assert "expand" not in names(batch(graph, 5, (False, True)))
@@ -101,7 +96,7 @@ def test_one_weight_for_a_batch_is_one_product() -> None:
 
 def test_dot_general_keeps_named_sizes() -> None:
     b, d = Dim("b"), Dim("d")
-    x, w = value((b, d)), value((4, d))
+    x, w = operand((b, d)), operand((4, d))
     graph = Graph((x, w), (dot_general(x, w, **LINEAR),))
     assert graph.outputs[0].shape == (b, 4)
     back = vjp(graph, (0, 1))
@@ -111,7 +106,7 @@ def test_dot_general_keeps_named_sizes() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "attrs", "message"),
     [
-        ((2, 3), (4, 5), MATMUL, r"IG130.*f32\[2,3\] and f32\[4,5\].*contracted axes"),
+        ((2, 3), (4, 5), MATMUL, r"IG130.*f64\[2,3\] and f64\[4,5\].*contracted axes"),
         ((2, 3), (3, 5), {"contract": ((2,), (0,)), "batch": ((), ())}, "do not exist"),
         ((2, 3), (3, 5), {"contract": ((1,), (0,)), "batch": ((1,), (1,))}, "repeat"),
         ((Dim("b"), 3), (Dim("c"), 3), {"contract": ((1,), (1,)), "batch": ((0,), (0,))}, "batch axes"),
@@ -119,14 +114,14 @@ def test_dot_general_keeps_named_sizes() -> None:
 )
 def test_dot_general_refuses(a: Any, b: Any, attrs: Any, message: str) -> None:
     with pytest.raises(ShapeError, match=message):
-        dot_general(value(a), value(b), **attrs)
+        dot_general(operand(a), operand(b), **attrs)
 
 
 def test_dtypes_must_agree() -> None:
     with pytest.raises(DTypeError, match=r"IG112"):
-        dot_general(value((2, 3)), value((3, 4), dtypes.float64), **MATMUL)
+        dot_general(operand((2, 3)), operand((3, 4), dtypes.float32), **MATMUL)
     with pytest.raises(DTypeError, match=r"IG112"):
-        conv(value((1, 1, 3), dtypes.bool_), value((1, 1, 2), dtypes.bool_), **plain(1))
+        conv(operand((1, 1, 3), dtypes.bool_), operand((1, 1, 2), dtypes.bool_), **plain(1))
 
 
 # ---- conv
@@ -187,7 +182,7 @@ def test_conv_and_its_cotangents_are_the_loops(seed: int) -> None:
     np.testing.assert_allclose(out, loops(x, w, **attrs), rtol=1e-10, atol=1e-12)
     # The transpose of a linear map: <ct, A t> = <A' ct, t> for both operands.
     ct, tx, tw = (RNG.standard_normal(v.shape) for v in (out, x, w))
-    inputs = value(x.shape, dtypes.float64), value(w.shape, dtypes.float64)
+    inputs = operand(x.shape, dtypes.float64), operand(w.shape, dtypes.float64)
     dx, dw = interpret(vjp(Graph(inputs, (conv(*inputs, **attrs),)), (0, 1)), x, w, ct)
     assert (dx.shape, dw.shape) == (x.shape, w.shape)
     np.testing.assert_allclose((dx * tx).sum(), (ct * loops(tx, w, **attrs)).sum(), rtol=1e-9, atol=1e-9)
@@ -209,13 +204,13 @@ def test_conv_with_named_sizes_has_cotangents_of_the_operands_types() -> None:
         plain(2, input_dilation=(2, 2), padding=((1, 2), (0, 0))),
     ):
         channels = 2 * attrs["groups"]
-        x, w = value((n, channels, s, s), dtypes.float64), value((4, 2, 3, 2), dtypes.float64)
+        x, w = operand((n, channels, s, s), dtypes.float64), operand((4, 2, 3, 2), dtypes.float64)
         back = vjp(Graph((x, w), (conv(x, w, **attrs),)), (0, 1))
         assert [v.type for v in back.outputs] == [x.type, w.type]
         for size in (6, 7, 8):
             arrays = RNG.standard_normal((2, channels, size, size)), RNG.standard_normal((4, 2, 3, 2))
             ct = RNG.standard_normal(conv.eval(*arrays, **attrs).shape)
-            fixed = tuple(value(a.shape, dtypes.float64) for a in arrays)
+            fixed = tuple(operand(a.shape, dtypes.float64) for a in arrays)
             expected = interpret(vjp(Graph(fixed, (conv(*fixed, **attrs),)), (0, 1)), *arrays, ct)
             for a, b in zip(interpret(back, *arrays, ct), expected, strict=True):
                 np.testing.assert_array_equal(a, b)
@@ -224,7 +219,7 @@ def test_conv_with_named_sizes_has_cotangents_of_the_operands_types() -> None:
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("mask", [(True, False), (False, True), (True, True)])
 def test_a_batch_of_convolutions_is_one(groups: int, mask: tuple[bool, bool]) -> None:
-    x, w = value((2, 2 * groups, 5)), value((4, 2, 3))
+    x, w = operand((2, 2 * groups, 5)), operand((4, 2, 3))
     graph = batch(Graph((x, w), (conv(x, w, **plain(1, groups=groups)),)), Dim("size"), mask)
     assert names(graph).count("conv") == 1
     assert "expand" not in names(graph)
@@ -234,9 +229,9 @@ def test_a_batch_of_convolutions_is_one(groups: int, mask: tuple[bool, bool]) ->
 @pytest.mark.parametrize(
     ("x", "w", "given", "message"),
     [
-        ((1, 2, 4), (3, 3, 2), {}, r"IG131.*f32\[1,2,4\] and f32\[3,3,2\].*channels"),
+        ((1, 2, 4), (3, 3, 2), {}, r"IG131.*f64\[1,2,4\] and f64\[3,3,2\].*channels"),
         ((1, 4, 4), (3, 2, 2), {"groups": 2}, "multiple of 2"),
-        ((1, 2, 4), (3, 2, 5), {}, r"f32\[1,2,4\], f32\[3,2,5\]: one that reaches over 5 elements does not fit 4"),
+        ((1, 2, 4), (3, 2, 5), {}, r"f64\[1,2,4\], f64\[3,2,5\]: one that reaches over 5 elements does not fit 4"),
         ((1, 2, 4), (3, 2, 2), {"stride": (0,)}, "positive"),
         ((1, 2, 4), (3, 2, 2), {"stride": (1, 1)}, "per axis"),
         ((2, 4), (3, 2), {}, "takes x"),
@@ -244,4 +239,4 @@ def test_a_batch_of_convolutions_is_one(groups: int, mask: tuple[bool, bool]) ->
 )
 def test_conv_refuses(x: Any, w: Any, given: Any, message: str) -> None:
     with pytest.raises(ShapeError, match=message):
-        conv(value(x), value(w), **plain(1, **given))
+        conv(operand(x), operand(w), **plain(1, **given))

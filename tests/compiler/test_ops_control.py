@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from op_cases import operand
 
 from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph, TensorType, Value
+from ingot.compiler.ir import Graph, Value
 from ingot.compiler.ops.contract import dot_general
 from ingot.compiler.ops.control import cond, scan, while_
 from ingot.compiler.ops.elementwise import add, lt, mul
 from ingot.compiler.ops.reduce import sum as sum_
 from ingot.compiler.ops.regions import parts
 from ingot.compiler.ops.source import full, get
-from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.ops.transcendental import sin
 from ingot.compiler.ops.view import expand, reshape, slice
 from ingot.compiler.passes.batch import batch
@@ -31,10 +31,6 @@ from ingot.runtime.errors import GradError, ShapeError
 RNG = np.random.default_rng(0)
 
 
-def value(shape: Sequence[Any], dtype: dtypes.DType = dtypes.float64) -> Value:
-    return make_input(type=TensorType(dtype, shape), name="x")
-
-
 def kinds(graph: Graph) -> list[str]:
     return [v.op.name for v in graph.values]
 
@@ -44,7 +40,7 @@ def kinds(graph: Graph) -> list[str]:
 
 def recurrent(size: int) -> Graph:
     """(h, x, w, b) -> h' = sin(w h + x b), y = h' * x."""
-    h, x, w, b = value((size,)), value((size,)), value((size, size)), value(())
+    h, x, w, b = operand((size,)), operand((size,)), operand((size, size)), operand(())
     scaled = mul(x, expand(reshape(b, shape=(1,)), shape=(size,)))
     after = sin(add(dot_general(w, h, contract=((1,), (0,)), batch=((), ())), scaled))
     return Graph((h, x, w, b), (after, mul(after, x)))
@@ -52,13 +48,13 @@ def recurrent(size: int) -> Graph:
 
 def loop(body: Graph, steps: int, reverse: bool) -> Graph:
     """A scan over `body`, reduced to one number that depends on the last carry and on every y."""
-    h, xs, w, b = value((3,)), value((steps, 3)), value((3, 3)), value(())
+    h, xs, w, b = operand((3,)), operand((steps, 3)), operand((3, 3)), operand(())
     last, ys = parts(scan(h, xs, w, b, body=body, carries=1, xs=1, length=steps, reverse=reverse))
     return Graph((h, xs, w, b), (add(sum_(last, axes=(0,)), sum_(mul(ys, sin(ys)), axes=(0, 1))),))
 
 
 def unrolled(body: Graph, steps: int, reverse: bool) -> Graph:
-    h, xs, w, b = value((3,)), value((steps, 3)), value((3, 3)), value(())
+    h, xs, w, b = operand((3,)), operand((steps, 3)), operand((3, 3)), operand(())
     total, carry = None, h
     for step in reversed(range(steps)) if reverse else range(steps):
         x = reshape(slice(xs, start=(step, 0), stop=(step + 1, 3), step=(1, 1)), shape=(3,))
@@ -143,7 +139,7 @@ def test_what_examples_share_stays_unbatched_in_a_scan() -> None:
 def test_length_may_be_a_named_size() -> None:
     n = Dim("n")
     body = recurrent(3)
-    h, xs, w, b = value((3,)), value((n, 3)), value((3, 3)), value(())
+    h, xs, w, b = operand((3,)), operand((n, 3)), operand((3, 3)), operand(())
     last, ys = parts(scan(h, xs, w, b, body=body, carries=1, xs=1, length=n))
     assert ys.shape == (n, 3)
     total = add(sum_(last, axes=(0,)), sum_(mul(ys, sin(ys)), axes=(0, 1)))
@@ -156,13 +152,13 @@ def test_length_may_be_a_named_size() -> None:
 
 
 def test_a_scan_inside_a_cond_inside_a_scan() -> None:
-    inner = Graph((h := value((2,)), x := value((2,))), (mul(sin(h), x),))
-    a, b = value((2,)), value((3, 2))
+    inner = Graph((h := operand((2,)), x := operand((2,))), (mul(sin(h), x),))
+    a, b = operand((2,)), operand((3, 2))
     looped = Graph((a, b), (get(scan(a, b, body=inner, carries=1, xs=1, length=3), index=0),))
     direct = Graph((a, b), (mul(a, a),))
-    c, flag, rows = value((2,)), value((), dtypes.bool_), value((3, 2))
+    c, flag, rows = operand((2,)), operand((), dtypes.bool_), operand((3, 2))
     outer = Graph((c, flag, rows), (get(cond(flag, c, rows, then=looped, otherwise=direct), index=0),))
-    start, flags, stack = value((2,)), value((4,), dtypes.bool_), value((4, 3, 2))
+    start, flags, stack = operand((2,)), operand((4,), dtypes.bool_), operand((4, 3, 2))
     graph = Graph(
         (start, flags, stack),
         (sum_(get(scan(start, flags, stack, body=outer, carries=1, xs=2, length=4), index=0), axes=(0,)),),
@@ -199,15 +195,15 @@ def test_a_scan_inside_a_cond_inside_a_scan() -> None:
 
 
 def branches() -> tuple[Graph, Graph]:
-    x = value((2,))
-    y = value((2,))
+    x = operand((2,))
+    y = operand((2,))
     return Graph((x,), (sin(x),)), Graph((y,), (mul(y, y),))
 
 
 def test_only_the_taken_branch_runs() -> None:
     seen: list[str] = []
     then, otherwise = branches()
-    p, x = value((), dtypes.bool_), value((2,))
+    p, x = operand((), dtypes.bool_), operand((2,))
     graph = Graph((p, x), (get(cond(p, x, then=then, otherwise=otherwise), index=0),))
     interpret(graph, np.array(True), np.ones(2), observe=lambda v, _: seen.append(v.op.name))
     assert seen.count("cond") == 1
@@ -223,7 +219,7 @@ def test_only_the_taken_branch_runs() -> None:
 @pytest.mark.parametrize("taken", [True, False])
 def test_cond_to_the_second_derivative(taken: bool) -> None:
     then, otherwise = branches()
-    p, x = value((), dtypes.bool_), value((2,))
+    p, x = operand((), dtypes.bool_), operand((2,))
     graph = Graph((p, x), (sum_(get(cond(p, x, then=then, otherwise=otherwise), index=0), axes=(0,)),))
     first = grad(graph, (1,))
     second = grad(Graph(first.inputs, (sum_(first.outputs[0], axes=(0,)),)), (1,))
@@ -237,11 +233,11 @@ def test_cond_to_the_second_derivative(taken: bool) -> None:
 
 def doubling() -> Graph:
     """(x, bound) -> x doubled until it passes the bound, and how often."""
-    x, bound, count = value(()), value(()), value((), dtypes.int64)
+    x, bound, count = operand(()), operand(()), operand((), dtypes.int64)
     state = (x, bound, count)
     test = Graph(state, (lt(x, bound),))
     step = Graph(state, (add(x, x), bound, add(count, full(count.type, 1))))
-    a, b = value(()), value(())
+    a, b = operand(()), operand(())
     found = while_(a, b, full(count.type, 0), condition=test, body=step)
     return Graph((a, b), (get(found, index=0), get(found, index=2)))
 
@@ -271,17 +267,17 @@ def test_while_moves_forward_only() -> None:
 
 
 def region(inputs: Sequence[Sequence[Any]], build: Callable[..., Sequence[Value]]) -> Graph:
-    values = tuple(value(s) for s in inputs)
+    values = tuple(operand(s) for s in inputs)
     return Graph(values, tuple(build(*values)))
 
 
 def test_regions_must_fit() -> None:
-    p, x = value((), dtypes.bool_), value((2,))
+    p, x = operand((), dtypes.bool_), operand((2,))
     same, other = region([(2,)], lambda v: [v]), region([(2,)], lambda v: [sum_(v, axes=(0,))])
     with pytest.raises(ShapeError, match=r"(?s)IG160.*`otherwise` yields \(f64\[\]\) where \(f64\[2\]\)"):
         cond(p, x, then=same, otherwise=other)
     with pytest.raises(ShapeError, match=r"IG160.*`then` takes \(f64\[2\]\) where \(f64\[3\]\)"):
-        cond(p, value((3,)), then=same, otherwise=same)
+        cond(p, operand((3,)), then=same, otherwise=same)
     with pytest.raises(ShapeError, match=r"IG160.*one bool, got f64\[2\]"):
         cond(x, x, then=same, otherwise=same)
     with pytest.raises(ShapeError, match=r"IG160.*`condition` yields \(f64\[2\]\) where \(bool\[\]\)"):

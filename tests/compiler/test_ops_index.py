@@ -7,22 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from op_cases import operand
 
 from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph, TensorType, Value
+from ingot.compiler.ir import Graph
 from ingot.compiler.ops.index import gather, put, scatter, take
-from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.passes.batch import batch
 from ingot.compiler.passes.grad import vjp
 from ingot.runtime import dtypes
 from ingot.runtime.errors import DTypeError, OutOfRangeError, ShapeError, SpecError
 
 RNG = np.random.default_rng(0)
-
-
-def value(shape: Sequence[Any], dtype: dtypes.DType = dtypes.float64) -> Value:
-    return make_input(type=TensorType(dtype, shape), name="x")
 
 
 def combined(old: Any, new: Any, mode: str) -> Any:
@@ -119,7 +115,7 @@ def test_index_out_of_range(wrong: int) -> None:
 
 
 def cotangents(op: Any, arrays: Sequence[Any], ct: Any, **attrs: Any) -> list[Any]:
-    inputs = tuple(value(a.shape, dtypes.from_numpy(a.dtype)) for a in arrays)
+    inputs = tuple(operand(a.shape, dtypes.from_numpy(a.dtype)) for a in arrays)
     graph = vjp(Graph(inputs, (op(*inputs, **attrs),)), (0, 2))
     return interpret(graph, *arrays, ct)
 
@@ -149,13 +145,13 @@ def test_equal_maxima_share_the_cotangent() -> None:
 
 
 def test_one_index_needs_no_numbering() -> None:
-    inputs = value((4, 3)), value((), dtypes.int64), value((3,))
+    inputs = operand((4, 3)), operand((), dtypes.int64), operand((3,))
     back = vjp(Graph(inputs, (put(*inputs, axis=0, mode="set"),)), (0, 2))
     assert sorted(v.op.name for v in back.values if v.op.kind != "source") == ["put", "take"]
 
 
 def test_a_table_read_by_a_batch_is_not_repeated() -> None:
-    inputs = value((10, 4)), value((3,), dtypes.int64)
+    inputs = operand((10, 4)), operand((3,), dtypes.int64)
     graph = Graph(inputs, (take(*inputs, axis=0),))
     assert [v.op.name for v in batch(graph, 5, (False, True)).values if v.op.kind != "source"] == ["take"]
     assert [v.op.name for v in batch(graph, 5, (True, False)).values if v.op.kind != "source"] == ["take"]
@@ -163,30 +159,34 @@ def test_a_table_read_by_a_batch_is_not_repeated() -> None:
 
 def test_named_sizes() -> None:
     n, d = Dim("n"), Dim("d")
-    x, indices, updates = value((n, d)), value((3,), dtypes.int64), value((3, d))
+    x, indices, updates = operand((n, d)), operand((3,), dtypes.int64), operand((3, d))
     assert take(x, indices, axis=0).shape == (3, d)
     back = vjp(Graph((x, indices, updates), (put(x, indices, updates, axis=0, mode="set"),)), (0, 2))
     assert [v.shape for v in back.outputs] == [(n, d), (3, d)]
     with pytest.raises(ShapeError, match=r"IG121"):
-        gather(value((n, 3)), value((2, d), dtypes.int64), axis=0)
+        gather(operand((n, 3)), operand((2, d), dtypes.int64), axis=0)
 
 
 @pytest.mark.parametrize(
     ("error", "build", "message"),
     [
-        (DTypeError, lambda: take(value((3,)), value((2,)), axis=0), "IG112"),
-        (ShapeError, lambda: take(value((3,)), value((2,), dtypes.int64), axis=1), "IG113"),
-        (ShapeError, lambda: take(value((2, 3)), value((3, 1), dtypes.int64), axis=1, batch_axes=1), "IG121.*first 1"),
+        (DTypeError, lambda: take(operand((3,)), operand((2,)), axis=0), "IG112"),
+        (ShapeError, lambda: take(operand((3,)), operand((2,), dtypes.int64), axis=1), "IG113"),
         (
             ShapeError,
-            lambda: put(value((3,)), value((2,), dtypes.int64), value((3,)), axis=0),
+            lambda: take(operand((2, 3)), operand((3, 1), dtypes.int64), axis=1, batch_axes=1),
+            "IG121.*first 1",
+        ),
+        (
+            ShapeError,
+            lambda: put(operand((3,)), operand((2,), dtypes.int64), operand((3,)), axis=0),
             r"IG121.*must be f64\[2\]",
         ),
-        (ShapeError, lambda: gather(value((3, 2)), value((3,), dtypes.int64), axis=0), "IG121.*as many axes"),
-        (ShapeError, lambda: gather(value((3, 2)), value((3, 4), dtypes.int64), axis=0), "IG121.*larger"),
+        (ShapeError, lambda: gather(operand((3, 2)), operand((3,), dtypes.int64), axis=0), "IG121.*as many axes"),
+        (ShapeError, lambda: gather(operand((3, 2)), operand((3, 4), dtypes.int64), axis=0), "IG121.*larger"),
         (
             SpecError,
-            lambda: put(value((3,)), value((2,), dtypes.int64), value((2,)), axis=0, mode="mul"),
+            lambda: put(operand((3,)), operand((2,), dtypes.int64), operand((2,)), axis=0, mode="mul"),
             "IG122.*'mul'",
         ),
     ],

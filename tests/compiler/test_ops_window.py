@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from op_cases import operand
 
 from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph, TensorType, Value
-from ingot.compiler.ops.source import input as make_input
+from ingot.compiler.ir import Graph
 from ingot.compiler.ops.window import reduce_window, window_gather, window_scatter, windows_of
 from ingot.compiler.passes.grad import vjp
 from ingot.runtime import dtypes
 from ingot.runtime.errors import DTypeError, ShapeError, SpecError
 
 NUMPY: dict[str, Callable[[Any], Any]] = {"sum": np.sum, "max": np.max, "min": np.min}
-
-
-def value(shape: Sequence[Any], dtype: dtypes.DType = dtypes.float64) -> Value:
-    return make_input(type=TensorType(dtype, shape), name="x")
 
 
 def random_windows(seed: int) -> tuple[Any, dict[str, Any]]:
@@ -87,7 +83,7 @@ def test_windows_are_loops(seed: int) -> None:
 def test_cotangent_of_a_sum_is_its_transpose(seed: int) -> None:
     x, attrs = random_windows(seed)
     rng = np.random.default_rng(seed)
-    v = value(x.shape)
+    v = operand(x.shape)
     back = vjp(Graph((v,), (reduce_window(v, reduction="sum", **attrs),)), (0,))
     out = reduce_window.eval(x, reduction="sum", **attrs)
     ct = rng.standard_normal(out.shape)
@@ -119,7 +115,7 @@ def test_half_types_are_summed_in_float32() -> None:
 
 def test_named_sizes() -> None:
     n, s = Dim("n"), Dim("s", 4)
-    x = value((n, s))
+    x = operand((n, s))
     attrs = windows_of(2, window=(1, 3), stride=(1, 2), padding=((0, 0), (1, 1)))
     for reduction in NUMPY:
         back = vjp(Graph((x,), (reduce_window(x, reduction=reduction, **attrs),)), (0,))
@@ -139,15 +135,15 @@ def test_named_sizes() -> None:
         (ShapeError, lambda x: reduce_window(x, reduction="sum", **windows_of(2, stride=(0, 1))), "IG132.*positive"),
         (SpecError, lambda x: reduce_window(x, reduction="mean", **windows_of(2)), "IG132.*mean"),
         (SpecError, lambda x: window_gather(x, x, reduction="sum", **windows_of(2)), "IG132.*sum"),
-        (ShapeError, lambda x: window_gather(x, value((3,)), reduction="max", **windows_of(2)), "IG132"),
-        (ShapeError, lambda x: window_scatter(x, value((3,)), reduction="max", **windows_of(2)), "IG132"),
+        (ShapeError, lambda x: window_gather(x, operand((3,)), reduction="max", **windows_of(2)), "IG132"),
+        (ShapeError, lambda x: window_scatter(x, operand((3,)), reduction="max", **windows_of(2)), "IG132"),
         (
             DTypeError,
-            lambda x: reduce_window(value((2, 3), dtypes.bool_), reduction="sum", **windows_of(2)),
+            lambda x: reduce_window(operand((2, 3), dtypes.bool_), reduction="sum", **windows_of(2)),
             "IG112",
         ),
     ],
 )
 def test_refused(error: Any, build: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        build(value((2, 3)))
+        build(operand((2, 3)))

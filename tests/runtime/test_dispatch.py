@@ -414,7 +414,8 @@ def test_a_lookup_whose_comparison_fails_or_rebinds_is_safe(new_call: NewCall, t
     class Owner:
         @property
         def name(self) -> int:
-            return 1 // self.__dict__["divisor"]
+            divisor: int = self.__dict__["divisor"]
+            return 1 // divisor
 
     owner = Owner()
     owner.__dict__["divisor"] = 1
