@@ -13,7 +13,7 @@ from ingot.gate import detached
 from ingot.modes import modes
 from ingot.runtime.errors import GradError
 from ingot.source_lines import user_line
-from ingot.tape import needs_grad
+from ingot.tape import Node, edge_of, needs_grad
 from ingot.tensor import Tensor
 
 
@@ -42,13 +42,14 @@ def value_and_grad(
         try:
             result = fn(*given, **kwargs)
             value = result[0] if has_aux else result
-            gradients = _gradients(value, [leaf for group in leaves for leaf in group], fn, before)
+            inside = [leaf for group in leaves for leaf in group]
+            gradients = _gradients(value, inside, fn, before)
         finally:
             modes.grad = before
         split = iter(gradients)
         found = tuple(tree.unflatten([next(split) for _ in group], d) for group, d in zip(leaves, trees, strict=True))
         answer = found[0] if isinstance(argnums, int) else found
-        return tree.map(_outside, result), answer
+        return tree.map(lambda leaf: _outside(leaf, inside), result), answer
 
     return evaluate
 
@@ -76,9 +77,21 @@ def _inside(leaf: Any) -> Any:
     return made
 
 
-def _outside(leaf: Any) -> Any:
+def _outside(leaf: Any, inside: list[Any]) -> Any:
     """A result without the tape of this derivative, unless the caller's runs through it."""
-    return leaf
+    if not isinstance(leaf, TensorBase) or not needs_grad(leaf) or _reaches_others(leaf, inside):
+        return leaf
+    return detached(leaf)
+
+
+def _reaches_others(tensor: TensorBase, inside: list[Any]) -> bool:
+    """Whether a gradient flows to leaves besides those of this derivative."""
+    own = {id(leaf) for leaf in inside}
+    edge = edge_of(tensor)
+    if not isinstance(edge, Node):
+        return id(edge) not in own
+    edges = (e for node in autograd.ordered([edge]) for e in node.edges)
+    return any(e is not None and not isinstance(e, Node) and id(e) not in own for e in edges)
 
 
 def _gradients(value: Any, leaves: list[Any], fn: Callable[..., Any], recorded: bool) -> list[Any]:
@@ -93,7 +106,8 @@ def _gradients(value: Any, leaves: list[Any], fn: Callable[..., Any], recorded: 
     tensors = [leaf for leaf in leaves if isinstance(leaf, TensorBase) and leaf._layout.dtype.is_floating_point]
     if not needs_grad(value):
         return [_zeros(leaf) for leaf in leaves]
-    found = iter(autograd.grad(value, tensors, create_graph=recorded, allow_unused=True, materialize_grads=True))
+    create = recorded and _reaches_others(value, leaves)
+    found = iter(autograd.grad(value, tensors, create_graph=create, allow_unused=True, materialize_grads=True))
     wanted = {id(t) for t in tensors}
     return [next(found) if id(leaf) in wanted else None for leaf in leaves]
 

@@ -19,6 +19,7 @@ from ingot.running import (
     finisher,
     is_plain,
     needs_python,
+    owner_of,
     plain_kind,
     run_directly,
     specialisation,
@@ -55,7 +56,7 @@ class Entry(NamedTuple):
             and all(reference.holds() for reference in self.references)
             and all(leaves[index]._storage is storage for index, storage in self.storages)
             and all(tensor._layout is layout for tensor, layout in self.captured)
-            and all(_layout_of(t._grad) is layout for t, layout in self.recording.grads_read)
+            and all(_layout_of(owner_of(t, leaves)._grad) is layout for t, layout in self.recording.grads_read)
             and all(_is_number(s) for s in self.recording.sources if isinstance(s, HostNumber))
             and not self.overlaps(leaves)
         )
@@ -135,7 +136,7 @@ class CompiledFunction:
             if not reference.holds():
                 bump_epoch()
                 break
-        if self.written and any([_lies_in(arg, self.written) for arg in args]):
+        if self.written and any(_lies_in(arg, self.written) for arg in args):
             return self.slow_path(*args, **kwargs)
         assert self.checked is not None
         return self.checked(*args, **kwargs)

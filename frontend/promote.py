@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ingot.compiler.dims import Dim
 from ingot.compiler.ir import Shape, TensorType
 from ingot.compiler.ops.elementwise import cast
+from ingot.compiler.ops.reduce import sum as sum_row
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.view import expand, reshape
 from ingot.core import TensorBase, is_tensor, layout_of, new_tensor, tensor_from_array
@@ -33,14 +35,14 @@ host_scalars: list[type[Any]] = []
 
 def is_number(value: object) -> bool:
     """Whether the value promotes as a Python number."""
-    return isinstance(value, (bool, int, float, np.number, np.bool_)) or type(value) in host_scalars
+    return isinstance(value, (bool, int, float, np.number, np.bool_, Dim)) or type(value) in host_scalars
 
 
 def number_dtype(value: object) -> DType:
     """The dtype that a Python number has by itself."""
     if isinstance(value, (bool, np.bool_)):
         return dtypes.bool_
-    if isinstance(value, (int, np.integer)):
+    if isinstance(value, (int, np.integer, Dim)):
         return dtypes.int64
     return Defaults.dtype
 
@@ -115,11 +117,21 @@ def splat(number: Any, dtype: DType, shape: Shape = ()) -> Tensor:
     trace = modes.trace
     if type(number) in host_scalars:
         return _host_splat(trace, number, dtype, shape)
+    if isinstance(number, Dim):
+        return expand_to(cast_to(_size(number), dtype), shape)
     if trace is not None:
         check_number(number, dtype)
         return trace.wrap(full(TensorType(dtype, shape), number))
     one = tensor_from_array(_element(number, dtype))
     return one if not shape else new_tensor(layout_of(dtype, shape, (0,) * len(shape)), one._storage)
+
+
+def _size(size: Dim) -> Tensor:
+    """A named size as a scalar: the number of elements of a tensor that has it."""
+    trace = modes.trace
+    assert trace is not None
+    ones = trace.wrap(full(TensorType(dtypes.int64, (size,)), 1))
+    return apply(sum_row, ones, axes=(0,))
 
 
 def _host_splat(trace: Any, number: Any, dtype: DType, shape: Shape) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ingot import tree
 from ingot.compiled_gradient import Gradient, backward_graph
 from ingot.compiler.ir import Graph, Value
-from ingot.core import TensorBase, TracedStorage, is_traced, layout_of
+from ingot.core import TensorBase, TracedStorage, is_traced, layout_of, new_tensor
 from ingot.effects import Watch
 from ingot.runtime.errors import TraceError
 from ingot.runtime.layout import Layout
@@ -38,7 +38,7 @@ class SameArgument(NamedTuple):
 
 
 class GradientSlot(NamedTuple):
-    """A result that is the `.grad` which the call gave a tensor."""
+    """A result that is the `.grad` which the call gave a tensor (or the argument leaf with this number)."""
 
     tensor: Any
 
@@ -73,7 +73,7 @@ class Recording(NamedTuple):
     result_tree: TreeDef
     layouts: tuple[Layout, ...]
     grad_writes: tuple[GradWrite, ...]
-    grads_read: tuple[tuple[Any, Layout | None], ...]
+    grads_read: tuple[tuple[Any, Layout | None], ...]  # of a tensor, or of the argument leaf with this number
     modules: tuple[Any, ...]
     mutates_argument: bool
     pinned: tuple[int, ...]
@@ -89,6 +89,8 @@ class Outputs:
         self.values: list[Value] = []
         self.layouts: list[Layout] = []
         self.aliases: list[tuple[int, int]] = []
+        # The output that holds all of a storage which several results show, by the storage's id.
+        self.shared: dict[int, Fresh] = {}
 
     def add(self, value: Value) -> int:
         self.values.append(value)
@@ -127,19 +129,33 @@ def _record_once(
     leaves: Sequence[Any],
     names: Sequence[str],
 ) -> Recording:
+    # Tensors stand for the arguments in the trace, so that an argument which the function also reaches by itself is
+    # seen to be reached by itself.
+    inside: dict[int, Any] = {}
     arguments: dict[int, int] = {}
     for index, (leaf, leaf_name) in enumerate(zip(leaves, names, strict=True)):
-        if isinstance(leaf, TensorBase):
-            arguments.setdefault(id(leaf), index)
-            trace.own_arguments.add(id(leaf))
+        if isinstance(leaf, TensorBase) and id(leaf) not in inside:
+            made = inside[id(leaf)] = stand_in(leaf)
+            arguments[id(made)] = index
+            trace.own_arguments.add(id(made))
             if id(leaf._storage) not in trace.captured:
-                trace.capture(leaf, Argument(index), leaf_name)
+                trace.capture(made, Argument(index), leaf_name)
+    definition = tree.flatten((args, kwargs))[1]
+    leaves = [inside.get(id(leaf), leaf) for leaf in leaves]
+    args, kwargs = tree.unflatten(leaves, definition)
     watch = Watch(fn, trace.name)
     trace.module_names = {id(value): name for name, value in watch.named if hasattr(value, "named_modules")}
     with trace.running():
         result = fn(*args, **kwargs)
         watch.check()
         return _finished(trace, result, leaves, arguments)
+
+
+def stand_in(tensor: TensorBase) -> Any:
+    """Another tensor over the same memory, at the same place on the tape."""
+    made = new_tensor(tensor._layout, tensor._storage, tensor._offset, type(tensor))
+    made._requires_grad, made._node, made._grad = needs_grad(tensor), tensor._node, tensor._grad
+    return made
 
 
 def _finished(trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[int, int]) -> Recording:
@@ -151,18 +167,27 @@ def _finished(trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[
     graph = Graph(tuple(trace.inputs), tuple(outputs.values), tuple(outputs.aliases), trace.name)
     return Recording(
         graph=graph,
-        sources=tuple(trace.sources),
+        sources=tuple([_of_call(source, arguments) for source in trace.sources]),
         results=results,
         result_tree=result_tree,
         layouts=tuple(outputs.layouts),
         grad_writes=grad_writes,
-        grads_read=tuple((t, None if g is None else g._layout) for t, g in trace.grads_read.values()),
+        grads_read=tuple(
+            (arguments.get(id(t), t), None if g is None else g._layout) for t, g in trace.grads_read.values()
+        ),
         modules=tuple(trace.modules.values()),
         mutates_argument=mutates_argument,
         pinned=tuple(sorted(trace.pinned)),
         gradient=gradient,
         plain_arguments=tuple((i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, TensorBase)),
     )
+
+
+def _of_call(source: Source, arguments: dict[int, int]) -> Source:
+    """A source that does not refer to a stand-in."""
+    if isinstance(source, GradientOf) and id(source.tensor) in arguments:
+        return GradientOf(arguments[id(source.tensor)])
+    return source
 
 
 def _grad_writes(trace: Trace, outputs: Outputs, arguments: dict[int, int]) -> tuple[GradWrite, ...]:
@@ -211,7 +236,7 @@ def _results(
     trace: Trace, outputs: Outputs, result: Any, arguments: dict[int, int]
 ) -> tuple[tuple[Result, ...], TreeDef]:
     leaves, result_tree = tree.flatten(result)
-    gradients = {id(value): tensor for tensor, value in trace.grads.values() if value is not None}
+    gradients = {id(g): arguments.get(id(t), t) for t, g in trace.grads.values() if g is not None}
     shared: dict[int, int] = {}
     for leaf in {id(leaf): leaf for leaf in leaves}.values():
         if isinstance(leaf, TensorBase) and is_traced(leaf):
@@ -246,7 +271,12 @@ def _result(
     if storage.origin is not None:
         return _view_of_input(trace, outputs, leaf, storage, arguments)
     flows = needs_grad(leaf) and (leaf._node is None or not leaf._node.released)
-    return Fresh(outputs.add(trace.value_of(leaf)), flows)
+    if flows or shared[id(storage)] == 1:
+        return Fresh(outputs.add(trace.value_of(leaf)), flows)
+    base = outputs.shared.get(id(storage))
+    if base is None:
+        base = outputs.shared[id(storage)] = Fresh(outputs.add(storage.value))
+    return base if leaf._view is None or not leaf._view.chain else ViewOf(base, leaf._layout, leaf._offset)
 
 
 def _view_of_input(

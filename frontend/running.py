@@ -129,10 +129,15 @@ def input_tensors(recording: Recording, leaves: Sequence[Any]) -> list[Any]:
         elif isinstance(source, CapturedTensor):
             found.append(source.tensor)
         elif isinstance(source, GradientOf):
-            found.append(source.tensor._grad)
+            found.append(owner_of(source.tensor, leaves)._grad)
         else:
             found.append(tensor_from_array(np.array(float(source.container[source.key]))))
     return found
+
+
+def owner_of(tensor: Any, leaves: Sequence[Any]) -> Any:
+    """A tensor from outside, or the argument leaf with this number."""
+    return leaves[tensor] if isinstance(tensor, int) else tensor
 
 
 def finisher(recording: Recording) -> Callable[..., Any]:
@@ -152,7 +157,7 @@ def finisher(recording: Recording) -> Callable[..., Any]:
         if isinstance(result, SameArgument):
             return leaves[result.leaf]
         if isinstance(result, GradientSlot):
-            return result.tensor._grad
+            return owner_of(result.tensor, leaves)._grad
         if id(result) not in known:
             base = resolve(result.base, made, leaves, known)
             known[id(result)] = new_tensor(result.layout, base._storage, result.offset)

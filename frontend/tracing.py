@@ -42,7 +42,7 @@ class CapturedTensor(NamedTuple):
 
 
 class GradientOf(NamedTuple):
-    """A graph input that is the `.grad` of a tensor, whatever tensor that is at the call."""
+    """A graph input that is the `.grad` of a tensor (or of the argument leaf with this number) at the call."""
 
     tensor: Any
 
