@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dispatch_calls import VECTOR, NewCall, SlowCalls
 
 from ingot.runtime import dispatch, dtypes, flags
 from ingot.runtime.dtypes import DType
@@ -16,6 +17,7 @@ from ingot.runtime.errors import BuildError
 from ingot.runtime.executable import Executable
 from ingot.runtime.layout import Layout
 from ingot.runtime.program import Program, Slot
+from ingot.runtime.specialise import Guard, Specialisation, TensorGuard
 from ingot.runtime.storage import Storage
 
 
@@ -159,14 +161,12 @@ def cache_dir(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def slow_calls() -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+def slow_calls() -> SlowCalls:
     return []
 
 
 @pytest.fixture
-def new_call(
-    call_path: str, slow_calls: list[tuple[tuple[Any, ...], dict[str, Any]]]
-) -> Callable[[], dispatch.CallObject]:
+def new_call(call_path: str, slow_calls: SlowCalls) -> NewCall:
     """Makes compiled functions whose slow path records its arguments and returns "slow"."""
 
     def slow(*args: Any, **kwargs: Any) -> str:
@@ -174,3 +174,27 @@ def new_call(
         return "slow"
 
     return lambda: dispatch.callable(slow, "function")
+
+
+@pytest.fixture
+def tensor(tensor_types: Any) -> Callable[..., Any]:
+    def make(*values: float) -> Any:
+        return tensor_types[0](np.array(values or (1, 2, 3), np.float64))
+
+    return make
+
+
+@pytest.fixture
+def identity(programs: Any, tensor_types: Any) -> Callable[..., Specialisation]:
+    """A specialisation x -> x for a first tensor argument, and further guards that the program does not read."""
+
+    def make(*guards: Guard, **options: Any) -> Specialisation:
+        specialisation = Specialisation(programs.sum([(3,)], 1, 3, **options))
+        specialisation.argument(TensorGuard(tensor_types[0], VECTOR, 0))
+        for guard in guards:
+            specialisation.argument(guard)
+        specialisation.output(VECTOR, 0)
+        specialisation.result("single")
+        return specialisation
+
+    return make
