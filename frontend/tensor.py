@@ -138,16 +138,15 @@ class Tensor(TensorMethods):
         return self._node
 
     @property
-    def grad(self) -> Tensor | None:
-        """The accumulated gradient; None before the first `backward`."""
+    def grad(self) -> Any:
+        """The accumulated gradient, a Tensor; None before the first `backward`."""
         trace = modes.trace
         if trace is not None and not is_traced(self):
-            found: Tensor | None = trace.grad_of(self)
-            return found
+            return trace.grad_of(self)
         return self._grad
 
     @grad.setter
-    def grad(self, value: Tensor | None) -> None:
+    def grad(self, value: Any) -> None:
         if value is not None and (value._layout.shape != self._layout.shape):
             raise ShapeError(
                 "IG310",

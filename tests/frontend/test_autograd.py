@@ -133,7 +133,12 @@ def test_hooks_see_and_change_cotangents() -> None:
     x = ingot.ones(2, requires_grad=True)
     y = x * 2
     seen: list[Any] = []
-    remove = y.register_hook(lambda g: seen.append(g.tolist()) or g * 10)
+
+    def hook(cotangent: Any) -> Any:
+        seen.append(cotangent.tolist())
+        return cotangent * 10
+
+    remove = y.register_hook(hook)
     y.sum().backward()
     assert seen == [[1, 1]] and x.grad.tolist() == [20, 20]
     remove()

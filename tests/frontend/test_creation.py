@@ -29,7 +29,7 @@ from ingot.runtime.errors import IngotError, SpecError
         (lambda: ingot.tensor([True]), "bool", [True]),
         (lambda: ingot.tensor(3), "int64", 3),
         (lambda: ingot.tensor([]), "float32", []),
-        (lambda: ingot.tensor(np.float64([1.5])), "float64", [1.5]),
+        (lambda: ingot.tensor(np.array([1.5])), "float64", [1.5]),
         (lambda: ingot.zeros_like(ingot.ones(2, dtype=ingot.int8)), "int8", [0, 0]),
         (lambda: ingot.full_like(ingot.ones(2), 3), "float32", [3.0, 3.0]),
         (lambda: ingot.ones(1).new_tensor([2.5]), "float32", [2.5]),

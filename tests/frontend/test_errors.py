@@ -169,10 +169,20 @@ class Owner:
 
 def test_side_effects_on_objects() -> None:
     owner = Owner()
-    f = ingot.jit(lambda x: setattr(owner, "cache", x * 2) or x)
+
+    @ingot.jit
+    def f(x: Any) -> Any:
+        owner.cache = x * 2
+        return x
+
     assert "changed owner.__dict__, a dict from outside" in text_of(lambda: f(ingot.ones(2)))
     assert owner.cache is None
-    g = ingot.jit(lambda x: owner.items.append(1) or x)
+
+    @ingot.jit
+    def g(x: Any) -> Any:
+        owner.items.append(1)
+        return x
+
     assert "changed owner.items, a list from outside" in text_of(lambda: g(ingot.ones(2)))
 
 

@@ -11,12 +11,17 @@ import ingot
 from ingot import nn, optim
 from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph
+from ingot.compiler.ir import Graph, Value
 from ingot.compiler.verify import verify
 from ingot.fingerprint import fingerprint
 from ingot.jit import trace_specs
 from ingot.modes import modes
 from ingot.runtime.errors import SpecError
+
+
+def place(value: Value) -> Any:
+    """The location, which every value of a trace has."""
+    return value.location
 
 
 def ops_of(graph: Graph) -> list[str]:
@@ -33,11 +38,11 @@ def test_values_carry_lines_and_module_paths() -> None:
 
     graph = f.graph(ingot.ones(4, 2))
     verify(graph)
-    places = {v.op.name: v.location for v in graph.values}
+    places: dict[str, Any] = {v.op.name: v.location for v in graph.values}
     assert places["exp"].file == __file__ and places["exp"].function == "f" and places["exp"].scope == ""
-    scopes = [v.location.scope for v in graph.values if v.op.name == "dot_general"]
+    scopes = [place(v).scope for v in graph.values if v.op.name == "dot_general"]
     assert scopes == ["net[0]", "net[1][1]"]
-    lines = {v.location.line for v in graph.values if v.op.name == "dot_general"}
+    lines = {place(v).line for v in graph.values if v.op.name == "dot_general"}
     assert lines == {places["exp"].line - 1}
 
 
@@ -51,8 +56,8 @@ def test_adjoints_carry_their_forward_values_place() -> None:
         return w.grad
 
     graph = f.graph(ingot.ones(3))
-    first = next(v.location.line for v in graph.values if v.op.name == "tanh")
-    assert {v.location.line for v in graph.values if v.op.name == "mul"} == {first}
+    first = next(place(v).line for v in graph.values if v.op.name == "tanh")
+    assert {place(v).line for v in graph.values if v.op.name == "mul"} == {first}
 
 
 def test_equal_expressions_are_one_value() -> None:

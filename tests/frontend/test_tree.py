@@ -23,7 +23,7 @@ class Record:
     y: Any
 
 
-TREES = [
+TREES: list[Any] = [
     1,
     None,
     (),
