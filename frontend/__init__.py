@@ -12,7 +12,6 @@ from ingot import func as func
 from ingot import nn as nn
 from ingot import optim as optim
 from ingot import promote as _promote
-from ingot import tensor as _tensor
 from ingot import tree as tree
 from ingot.creation import arange as arange
 from ingot.creation import as_tensor as as_tensor
@@ -282,6 +281,7 @@ from ingot.runtime import dtypes as _dtypes
 from ingot.runtime.errors import IngotError as IngotError
 from ingot.saving import load as load
 from ingot.saving import save as save
+from ingot.tensor import Device as _Device
 from ingot.tensor import Parameter as Parameter
 from ingot.tensor import Size as Size
 from ingot.tensor import Tensor as Tensor
@@ -307,7 +307,7 @@ long = _dtypes.int64
 uint8 = _dtypes.uint8
 uint32 = _dtypes.uint32
 uint64 = _dtypes.uint64
-device = _tensor.Device
+device = _Device
 
 inf = builtins.float("inf")
 nan = builtins.float("nan")
