@@ -7,6 +7,7 @@ contents are a value of the graph, and its view says how to read the tensor from
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
@@ -174,11 +175,27 @@ _versions: dict[int, int] = {}
 _watched: dict[int, weakref.ref[Storage]] = {}
 
 
+# Tensors that compiled code captures, by id; it keeps them alive. Changing what it depends on is announced.
+captured_tensors: set[int] = set()
+
+# Counts of the calls that write to a storage natively, by the storage's id.
+_writers: dict[int, list[Callable[[], int]]] = {}
+
+
 def version_of(storage: Storage | TracedStorage) -> int:
-    """How often an in-place operation has written to the storage."""
+    """How often the storage was written to in place, by operations and by compiled code."""
     if type(storage) is TracedStorage:
         return storage.version
-    return _versions.get(id(storage), 0)
+    version = _versions.get(id(storage), 0)
+    if _writers and id(storage) in _writers:
+        version += sum(count() for count in _writers[id(storage)])
+    return version
+
+
+def count_writes(storage: Storage, count: Callable[[], int]) -> None:
+    """`count()` is how often compiled code has written to the storage."""
+    _watch(storage)
+    _writers.setdefault(id(storage), []).append(count)
 
 
 def bump_version(storage: Storage | TracedStorage) -> None:
@@ -187,12 +204,18 @@ def bump_version(storage: Storage | TracedStorage) -> None:
         storage.version += 1
         return
     assert isinstance(storage, Storage)
+    _watch(storage)
+    _versions[id(storage)] = _versions.get(id(storage), 0) + 1
+
+
+def _watch(storage: Storage) -> None:
+    """Forget the counts of a storage when it goes."""
     key = id(storage)
-    if key not in _versions:
+    if key in _watched:
+        return
 
-        def forget(_: object, key: int = key) -> None:
-            _versions.pop(key, None)
-            _watched.pop(key, None)
+    def forget(_: object) -> None:
+        for table in (_versions, _watched, _writers):
+            table.pop(key, None)
 
-        _watched[key] = weakref.ref(storage, forget)
-    _versions[key] = _versions.get(key, 0) + 1
+    _watched[key] = weakref.ref(storage, forget)

@@ -27,9 +27,16 @@ class Reference(NamedTuple):
     value: Any
     again: Callable[[], Any]
 
+    def now(self) -> Any:
+        """The value that the name has now; None for an emptied closure cell."""
+        try:
+            return self.again()
+        except ValueError:
+            return None
+
     def holds(self) -> bool:
         """Whether the name still has the value: the same object, or an equal number or string."""
-        value = self.again()
+        value = self.now()
         return value is self.value or (isinstance(self.value, (*_SCALARS, tuple)) and same(value, self.value))
 
 
@@ -42,11 +49,19 @@ class Environment(NamedTuple):
 
     def holds(self) -> bool:
         """Whether all of it is as it was."""
-        return (
-            Defaults.dtype is self.default_dtype
-            and all(_same_state(module.guard_state(), state) for module, state in self.modules)
-            and all(tensor._requires_grad is flag for tensor, flag in self.requires_grad)
-        )
+        return self.changed() is None
+
+    def changed(self) -> str | None:
+        """What is not as it was, in words."""
+        if Defaults.dtype is not self.default_dtype:
+            return f"the default dtype is now {Defaults.dtype}, before {self.default_dtype}"
+        for module, state in self.modules:
+            if not _same_state(module.guard_state(), state):
+                return f"an attribute of a {type(module).__name__} has changed"
+        for tensor, flag in self.requires_grad:
+            if tensor._requires_grad is not flag:
+                return f"a captured {tensor._layout!r} now has requires_grad={not flag}"
+        return None
 
 
 def environment(modules: tuple[Any, ...], tensors: list[Any]) -> Environment:

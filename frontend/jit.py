@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, overload
 
-from ingot import guards, specs, tree
+from ingot import core, guards, specs, tree
 from ingot.compiler.ir import Graph
 from ingot.core import TensorBase
 from ingot.effects import code_of
 from ingot.guards import Environment, Reference
 from ingot.modes import Defaults, bump_epoch, modes
+from ingot.recompiles import argument_difference, surroundings_difference
 from ingot.recording import Fresh, Recording, record
 from ingot.running import (
     Compiled,
@@ -26,7 +28,7 @@ from ingot.running import (
 )
 from ingot.runtime import dispatch
 from ingot.runtime.errors import SpecError, TraceError
-from ingot.runtime.log import log
+from ingot.runtime.log import log, notice
 from ingot.runtime.specialise import Specialisation
 from ingot.source_lines import user_line
 from ingot.specs import Spec, parse_all, stand_ins
@@ -34,6 +36,8 @@ from ingot.tracing import CapturedTensor, HostNumber
 
 # A function that is compiled anew this often is being called in a way that no compiled code can serve.
 _MOST_ENTRIES = 256
+# From this version on, being compiled again is worth a line on standard error.
+_SAY_FROM = 3
 
 
 class Entry(NamedTuple):
@@ -73,8 +77,12 @@ class Entry(NamedTuple):
 
     def written(self) -> frozenset[int]:
         """Ids of the storages that the function reaches by itself and writes to."""
+        return frozenset([id(tensor._storage) for tensor in self.written_tensors()])
+
+    def written_tensors(self) -> list[Any]:
+        """The tensors that the function reaches by itself and writes to."""
         sources = [self.recording.sources[index] for _, index in self.recording.graph.aliases]
-        return frozenset([id(s.tensor._storage) for s in sources if isinstance(s, CapturedTensor)])
+        return [s.tensor for s in sources if isinstance(s, CapturedTensor)]
 
 
 def _layout_of(tensor: Any) -> Any:
@@ -102,6 +110,8 @@ class CompiledFunction:
         self.compile_ms = 0.0
         self.retrying = False
         self.references: list[Reference] = []
+        self.latest: Any = None
+        self.reasons: list[str] = []
         self.written: frozenset[int] = frozenset()
         code = code_of(fn)
         positional = 0 if code is None else code.co_argcount
@@ -167,8 +177,8 @@ class CompiledFunction:
 
     # ---- compiling
 
-    def compile(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> Entry:
-        """Trace and compile a version for this call."""
+    def check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> None:
+        """Raises SpecError (IG731, IG733) or TraceError (IG191) for a call that cannot be compiled for."""
         if self.specs is not None:
             specs.check(self.specs, [leaf for leaf in leaves if isinstance(leaf, TensorBase)], self.name)
         for parameter, arg in [*zip(self.parameters, args, strict=False), *kwargs.items()]:
@@ -186,21 +196,52 @@ class CompiledFunction:
                 where=user_line(),
                 fix="tensors instead of Python numbers that change, or shapes that repeat",
             )
+
+    def compile(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> Entry:
+        """Trace and compile a version for this call."""
+        self.check_call(args, kwargs, leaves)
         start = time.perf_counter()
+        names = self.leaf_names(args, kwargs)
+        reason = self.reason(key, names)
         bump_epoch()
-        recording = record(self.fn, args, kwargs, leaves, self.leaf_names(args, kwargs), self.name)
-        program = self.program(recording.graph)
+        recording = record(self.fn, args, kwargs, leaves, names, self.name)
+        entry = self.entry(recording, self.program(recording.graph), args, kwargs, leaves)
+        self.entries.setdefault(key, []).insert(0, entry)
+        self.latest = key
+        self.count["compiles"] += 1
+        elapsed = (time.perf_counter() - start) * 1e3
+        self.compile_ms += elapsed
+        if reason is not None:
+            self.reasons.append(reason)
+            say = notice if self.count["compiles"] >= _SAY_FROM else functools.partial(log, 1)
+            say(f"{self.name} was compiled again (version {self.count['compiles']}, {elapsed:.0f} ms): {reason}")
+        else:
+            log(1, f"compiled {self.name} in {elapsed:.1f} ms")
+        return entry
+
+    def reason(self, key: Any, names: Sequence[str]) -> str | None:
+        """Why the versions that exist do not serve; None for the first one."""
+        if self.latest is None:
+            return None
+        same = self.entries.get(key)
+        if same:
+            return surroundings_difference(same[0].references, same[0].environment)
+        return argument_difference(key, self.latest, names)
+
+    def entry(
+        self,
+        recording: Recording,
+        program: Compiled | Interpreted,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        leaves: Sequence[Any],
+    ) -> Entry:
+        """A recording and its program, with the guards under which they hold, ready to be called."""
         captured = [s.tensor for s in recording.sources if isinstance(s, CapturedTensor)]
         references = guards.referenced(self.fn) + _mode_references(recording, captured, leaves)
-        direct = (
-            isinstance(program, Interpreted)
-            or bool(kwargs)
-            or needs_python(recording, leaves)
-            or not all(is_plain(arg) for arg in args)
-        )
         finish = finisher(recording)
         native = None
-        if isinstance(program, Compiled) and not direct:
+        if isinstance(program, Compiled) and not self.is_direct(recording, args, kwargs, leaves):
             with_finish = finish if plain_kind(recording) is None else None
             native = specialisation(recording, program.executable, args, with_finish)
             self.attach(native, bool(references) or (bool(recording.graph.aliases) and bool(leaves)))
@@ -216,11 +257,17 @@ class CompiledFunction:
             captured=tuple((t, t._layout) for t in captured),
             native=native,
         )
-        self.entries.setdefault(key, []).insert(0, entry)
-        self.count["compiles"] += 1
-        self.compile_ms += (time.perf_counter() - start) * 1e3
-        log(1, f"compiled {self.name} in {(time.perf_counter() - start) * 1e3:.1f} ms")
+        core.captured_tensors.update(id(t) for t in captured)
+        if native is not None:
+            for tensor in entry.written_tensors():
+                core.count_writes(tensor._storage, lambda: native.calls)
         return entry
+
+    def is_direct(
+        self, recording: Recording, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]
+    ) -> bool:
+        """Whether calls go through Python."""
+        return bool(kwargs) or needs_python(recording, leaves) or not all(is_plain(arg) for arg in args)
 
     def attach(self, native: Specialisation, looks_up: bool) -> None:
         """Give a specialisation to the call object that is to hold it."""
@@ -267,8 +314,8 @@ class CompiledFunction:
     # ---- looking at it
 
     def stats(self) -> dict[str, Any]:
-        """Counts: compiles, calls, cache_hits (programs found on disk), kernels of the last program, and the
-        milliseconds spent compiling."""
+        """Counts: compiles, calls, cache_hits (programs found on disk), kernels of the last program, the milliseconds
+        spent compiling, and why it was compiled again, each time."""
         entries = [entry for group in self.entries.values() for entry in group]
         native = sum(entry.native.calls for entry in entries if entry.native is not None)
         return {
@@ -277,6 +324,7 @@ class CompiledFunction:
             "cache_hits": self.count["cache_hits"],
             "kernels": self.count["kernels"],
             "compile_ms": self.compile_ms,
+            "recompiles": list(self.reasons),
         }
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:

@@ -15,7 +15,7 @@ from ingot.core import array_of, is_traced, tensor_from_array, version_of
 from ingot.functional import arithmetic, reductions, shaping
 from ingot.functional.conversion import elements
 from ingot.gate import detached
-from ingot.modes import Defaults, modes
+from ingot.modes import Defaults, bump_epoch, modes
 from ingot.printing import tensor_text
 from ingot.promote import cast_to, host_scalars
 from ingot.runtime import dispatch
@@ -179,6 +179,8 @@ class Tensor(TensorMethods):
                 modes.grad = before
             return
         self._layout, self._storage, self._offset = value._layout, value._storage, value._offset
+        if id(self) in core.captured_tensors:
+            bump_epoch()
 
     @property
     def T(self) -> Tensor:
@@ -369,6 +371,8 @@ class Tensor(TensorMethods):
             if trace is not None:
                 trace.remember(self)
             self._requires_grad = requires_grad
+            if id(self) in core.captured_tensors:
+                bump_epoch()
         return self
 
     def detach(self) -> Tensor:

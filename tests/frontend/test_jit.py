@@ -324,3 +324,64 @@ def test_a_second_process_finds_the_program_on_disk(tmp_path: Path) -> None:
     assert outputs[0][0] == outputs[1][0] == outputs[2][0]
     assert outputs[0][1] == "0 True False"
     assert outputs[2][1] == "1 False False"
+
+
+def test_it_says_why_it_is_compiled_again(capsys: pytest.CaptureFixture[str]) -> None:
+    global SCALE
+    drop = nn.Dropout(0.5)
+    f = ingot.jit(lambda x, n: drop(x) * n * SCALE)
+    f(ingot.ones(2), 1)
+    f(ingot.ones(3), 1)
+    assert capsys.readouterr().err == ""
+    f(ingot.ones(3), 2)
+    drop.eval()
+    f(ingot.ones(3), 2)
+    try:
+        SCALE = 3.0
+        f(ingot.ones(3), 2)
+    finally:
+        SCALE = 2.0
+    reasons = f.stats()["recompiles"]
+    assert reasons == [
+        "x is now f32[3], before f32[2]",
+        "n is now 2, before 1",
+        "an attribute of a Dropout has changed",
+        "SCALE is now 3.0, before 2.0",
+    ]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("ingot: <lambda> was compiled again (version 3, ")
+    assert lines[0].endswith(" ms): n is now 2, before 1")
+
+
+def test_writes_of_compiled_code_are_seen_by_the_tape() -> None:
+    w = ingot.ones(2, requires_grad=True)
+
+    @ingot.jit
+    @ingot.no_grad()
+    def shrink() -> None:
+        w.mul_(0.5)
+
+    shrink()
+    y = (w * w).sum()
+    shrink()
+    with pytest.raises(GradError, match="IG302"):
+        y.backward()
+
+
+def test_freezing_a_parameter_is_noticed() -> None:
+    model = nn.Linear(2, 2)
+    optimiser = optim.SGD(model.parameters(), lr=0.1)
+
+    @ingot.jit
+    def step(x: Any) -> None:
+        optimiser.zero_grad()
+        model(x).sum().backward()
+        optimiser.step()
+
+    step(ingot.ones(1, 2))
+    model.weight.requires_grad_(False)
+    before = model.weight.tolist(), model.bias.tolist()  # type: ignore[union-attr]
+    step(ingot.ones(1, 2))
+    assert model.weight.tolist() == before[0] and model.weight.grad is None
+    assert model.bias.tolist() != before[1]  # type: ignore[union-attr]
