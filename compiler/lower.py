@@ -328,6 +328,9 @@ class RowLowering:
         row = indexing.numel(tuple(n for _, n in self.inner))
         if not isinstance(row, int) or row > 1 << 16:
             return {}
+        if self.axes[-1] not in self.inner:
+            # Lanes run along the last axis: rows side by side would share one scratch row.
+            return {}
         found: dict[Value, int] = {}
         inputs = set(self.body.inputs)
         for value in self.body.values:
