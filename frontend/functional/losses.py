@@ -74,6 +74,14 @@ def _smooth_loss(
 def _soft_targets(
     logs: Tensor, target: Tensor, weight: Tensor | None, axis: int, reduction: str, smoothing: float
 ) -> Tensor:
+    if target._layout.shape != logs._layout.shape:
+        raise ShapeError(
+            "IG244",
+            f"probabilities for input of shape {list(logs._layout.shape)} must have that shape, not "
+            f"{list(target._layout.shape)}",
+            where=user_line(),
+            fix="target.long(), if it holds class indices",
+        )
     count = logs._layout.shape[axis]
     if smoothing > 0:
         target = add(mul(target, 1 - smoothing), smoothing / count)
@@ -138,7 +146,21 @@ def nll_loss(
 
 
 def _same_shape(name: str, input: Tensor, target: Tensor) -> None:
+    """Raises ShapeError (IG201) for two shapes, where PyTorch warns that broadcasting likely gives wrong results.
+
+    A single number goes with every shape.
+    """
+    given, wanted = target._layout, input._layout
+    if given.shape == wanted.shape or given.numel == 1 or wanted.numel == 1:
+        return
     common_shape((input, target), name)
+    raise ShapeError(
+        "IG201",
+        f"{name}: the target has shape {list(given.shape)} and the input {list(wanted.shape)}; broadcasting them would "
+        f"compare {max(given.ndim, wanted.ndim)}-d grids of pairs",
+        where=user_line(),
+        fix="target.view_as(input), or target.expand_as(input) if every pair is meant",
+    )
 
 
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
