@@ -47,6 +47,7 @@ class Function:
         self.head = f"define {linkage + ' ' if linkage else ''}{result} @{name}({signature}) #0 {attributes}{{\nentry:"
         self.scopes = [Scope("entry")]
         self.count = 0
+        self.sources: dict[str, Reg] = {}  # what a bitcast was made from: casting back gives that, not another cast
         self.floor = 0  # nothing is hoisted above this level: it keeps rare code inside its branch
         module.defined.add(name)
 
@@ -243,7 +244,14 @@ class Function:
         """One LLVM conversion: fpext fptrunc sitofp uitofp fptosi fptoui sext zext trunc bitcast."""
         if a.elt == elt:
             return a
-        return self.emit(f"{op} {a} to {type_name(elt, a.lanes)}", elt, a.lanes, (a,))
+        if op != "bitcast":
+            return self.emit(f"{op} {a} to {type_name(elt, a.lanes)}", elt, a.lanes, (a,))
+        source = self.sources.get(a.name, a)
+        if source.elt == elt:
+            return source
+        cast = self.emit(f"bitcast {source} to {type_name(elt, a.lanes)}", elt, a.lanes, (source,))
+        self.sources[cast.name] = source
+        return cast
 
     def bitcast(self, a: Reg, elt: str) -> Reg:
         return self.cast("bitcast", a, elt)
@@ -316,7 +324,7 @@ class Function:
 
         `pure` promises that nothing in the function writes there, so the load may be merged and hoisted.
         """
-        if elt in HALVES and mask is not None:
+        if elt in HALVES:
             return self.bitcast(self.load(pointer, "i16", lanes, mask=mask, align=align, pure=pure), elt)
         step, wide = align or max(BITS[elt] // 8, 1), type_name(elt, lanes)
         if mask is None:
@@ -330,7 +338,7 @@ class Function:
 
     def store(self, value: Reg, pointer: Reg, *, mask: Reg | None = None, align: int = 0, stream: bool = False) -> None:
         """Lanes next to each other in memory. `stream` bypasses the caches and wants `align` of a whole vector."""
-        if value.elt in HALVES and mask is not None:
+        if value.elt in HALVES:
             value = self.bitcast(value, "i16")
         step = align or max(BITS[value.elt] // 8, 1)
         if mask is None:

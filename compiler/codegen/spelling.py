@@ -24,7 +24,8 @@ BITS = {
 }
 LLVM_NAME = {"f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double"}
 FLOATS = frozenset(("f16", "bf16", "f32", "f64"))
-HALVES = frozenset(("f16", "bf16"))  # masked accesses move these as i16: scalarised, they would call a library
+HALVES = frozenset(("f16", "bf16"))  # memory is read and written as i16: where these are no types of the processor,
+# LLVM would convert them on the way, by calling a library
 
 
 class Reg:
