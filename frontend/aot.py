@@ -17,8 +17,8 @@ from ingot.compiler.codegen import target as targets
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.dims import Dim, Symbol
 from ingot.compiler.ir import Graph, Value
-from ingot.effects import references
 from ingot.jit import trace_specs
+from ingot.reach import reach
 from ingot.recording import Fresh, GradientSlot, Recording, Same, SameArgument
 from ingot.runtime import dtypes
 from ingot.runtime.errors import BuildError, SpecError
@@ -184,7 +184,7 @@ class Tensors:
 
     def learn(self, function: Callable[..., Any]) -> None:
         """Remember what the function calls the tensors that it reaches: model.0.weight, optimiser.0.exp_avg."""
-        for label, value, _ in references(function):
+        for label, value, _ in reach(function).names:
             for path, tensor in named_tensors(value):
                 self.held.append(tensor)
                 self.suggested.setdefault(id(tensor._storage), ".".join([label, *path]))

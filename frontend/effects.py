@@ -6,84 +6,23 @@ is a list, dict, set or plain object; and the random generators of Python and Nu
 
 from __future__ import annotations
 
+import dis
 import sys
 import types
-from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from ingot.core import TensorBase, is_traced
+from ingot.reach import ITEMS, code_of, nested_codes, reach
 from ingot.runtime.errors import TraceError
 from ingot.source_lines import describe, is_internal
-
-# A container with more items than this is compared by length alone.
-_ITEMS = 10_000
-
-
-def code_of(fn: Any) -> types.CodeType | None:
-    """The code of a Python function or bound method, through functools.wraps and partial."""
-    while fn is not None:
-        code = getattr(fn, "__code__", None)
-        if code is not None:
-            return code  # type: ignore[no-any-return]
-        fn = getattr(fn, "__wrapped__", None) or getattr(fn, "__func__", None) or getattr(fn, "func", None)
-    return None
-
-
-def plain_function(fn: Any) -> Any:
-    """The Python function behind a method, partial or wrapper."""
-    while fn is not None and not isinstance(fn, types.FunctionType):
-        fn = getattr(fn, "__wrapped__", None) or getattr(fn, "__func__", None) or getattr(fn, "func", None)
-    return fn
-
-
-def nested_codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """A code object and those of the functions defined in it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from nested_codes(constant)
-
-
-def references(fn: Any) -> list[tuple[str, Any, Callable[[], Any]]]:
-    """(name, value, how to look it up again) of what a function and the user's functions it names read from closures
-    and globals."""
-    found: list[tuple[str, Any, Callable[[], Any]]] = []
-    seen: set[int] = set()
-    stack = [fn]
-    while stack:
-        function = plain_function(stack.pop())
-        if function is None or id(function) in seen or is_internal(function.__code__.co_filename):
-            continue
-        seen.add(id(function))
-        for name, value, again in _names(function):
-            found.append((name, value, again))
-            if isinstance(value, types.FunctionType | types.MethodType):
-                stack.append(value)
-    bound = getattr(fn, "__self__", None)
-    if bound is not None:
-        found.append(("self", bound, lambda: bound))
-    return found
-
-
-def _names(function: types.FunctionType) -> Iterator[tuple[str, Any, Callable[[], Any]]]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents, partial(getattr, cell, "cell_contents")
-        except ValueError:
-            continue
-    variables = function.__globals__
-    names = {name for code in nested_codes(function.__code__) for name in code.co_names}
-    for name in sorted(names & variables.keys()):
-        yield name, variables[name], partial(variables.get, name)
 
 
 def _snapshot(value: Any) -> Any:
     """What can be compared later; None for values that cannot change."""
     if isinstance(value, list):
-        return (len(value), [id(item) for item in value[:_ITEMS]], list(value[:_ITEMS]))
+        return (len(value), [id(item) for item in value[:ITEMS]], list(value[:ITEMS]))
     if isinstance(value, dict):
-        return (len(value), [(key, id(item)) for key, item in list(value.items())[:_ITEMS]], dict(value))
+        return (len(value), [(key, id(item)) for key, item in list(value.items())[:ITEMS]], dict(value))
     if isinstance(value, set):
         return (len(value), {id(item) for item in value}, set(value))
     return None
@@ -110,7 +49,10 @@ class Watch:
         self.name = name
         self.kept: list[tuple[str, Any, Any]] = []
         self.named: list[tuple[str, Any]] = []
-        for label, value, _ in references(fn):
+        reached = reach(fn)
+        for attribute in reached.attributes:
+            self._keep(attribute.label, attribute.value)
+        for label, value, _ in reached.names:
             self.named.append((label, value))
             self._keep(label, value)
             attributes = _attributes(value)
@@ -161,9 +103,6 @@ class Watch:
         code = code_of(self.fn)
         if code is None:
             return None
-        # Only needed for an error.
-        import dis
-
         for inner in nested_codes(code):
             for instruction in dis.get_instructions(inner):
                 position = instruction.positions

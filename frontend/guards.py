@@ -1,43 +1,60 @@
 """What a compiled function depends on besides its arguments, and the check that it is still the same.
 
-Two kinds. References through closures and globals are looked up again at every call, because nothing announces that
-they changed. Modules, gradient mode and defaults announce their changes by the epoch, and are looked at after one.
+Two kinds. Names in closures and globals, and attributes of plain objects, are looked up again at every call by the call
+path itself, because nothing announces that they changed. Modules, optimisers and defaults announce their changes by the
+epoch, and are looked at after one.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ingot.core import TensorBase
-from ingot.effects import references
-from ingot.modes import Defaults
-from ingot.runtime.dispatch_safe import same
-from ingot.source_lines import is_internal
+from ingot.modes import Defaults, modes
+from ingot.reach import CONSTANTS, ITEMS, Attribute, Name, is_library, is_module, reach
+from ingot.runtime.dispatch_safe import find, fits, same
+from ingot.runtime.specialise import (
+    AttributeGuard,
+    CellGuard,
+    DictGuard,
+    Guard,
+    IdentityGuard,
+    ItemGuard,
+    ListGuard,
+    Lookup,
+    PredicateGuard,
+    TupleGuard,
+    guard_value,
+)
 
-_SCALARS = (bool, int, float, complex, str, bytes, type(None))
+_CONTAINERS = (list, tuple, dict)
+_MAX_DEPTH = 50
 
 
 class Reference(NamedTuple):
-    """A name that the function reads, the value it had, and how to look it up again."""
+    """Something that the function reads by itself: what it is called, and how the call path looks it up again."""
 
     name: str
     value: Any
-    again: Callable[[], Any]
-
-    def now(self) -> Any:
-        """The value that the name has now; None for an emptied closure cell."""
-        try:
-            return self.again()
-        except ValueError:
-            return None
+    lookup: Lookup
 
     def holds(self) -> bool:
-        """Whether the name still has the value: the same object, or an equal number or string."""
-        value = self.now()
-        return value is self.value or (isinstance(self.value, (*_SCALARS, tuple)) and same(value, self.value))
+        """Whether it is as it was: the same object, an equal constant, or a container of such."""
+        return self.changed() is None
+
+    def changed(self) -> str | None:
+        """What is not as it was, in words."""
+        try:
+            value = find(self.lookup)
+        except Exception:
+            return f"{self.name} is gone"
+        if fits(self.lookup.guard, value):
+            return None
+        if value is self.value:
+            return f"{self.name}, a {type(value).__name__}, holds something else"
+        return f"{self.name} is now {value!r:.60}, before {self.value!r:.60}"
 
 
 class Environment(NamedTuple):
@@ -77,48 +94,69 @@ def _same_state(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
     return len(now) == len(before) and all(a[0] == b[0] and same(a[1], b[1]) for a, b in zip(now, before, strict=True))
 
 
-def referenced(fn: Any) -> list[Reference]:
-    """What must be looked up again at every call: names that may be bound to other values. Functions, classes and
-    modules are taken to stay what they are."""
-    found: list[Reference] = []
-    for name, value, again in references(fn):
-        if isinstance(value, type | types.ModuleType | types.FunctionType | types.BuiltinFunctionType):
-            continue
-        if name == "self" or (callable(value) and is_internal(type(value).__module__)):
-            continue
-        if name == fn.__name__ or (name.startswith("__") and name.endswith("__")):
-            continue
-        found.append(Reference(name, value, again))
-        found.extend(_attributes(fn, name, value))
+def referenced(fn: Any, arguments: Sequence[tuple[str, Any]] = ()) -> list[Reference]:
+    """What must be looked up again at every call of a function that is called with these objects. Classes, modules and
+    the code of installed packages are taken to stay what they are."""
+    reached = reach(fn, tuple(arguments))
+    own = getattr(fn, "__name__", None)
+    found = [
+        Reference(name.label, name.value, _name_lookup(name))
+        for name in reached.names
+        if name.where is not None and name.label != own and not name.label.startswith("__") and _can_change(name.value)
+    ]
+    found += [
+        Reference(attribute.label, attribute.value, _attribute_lookup(attribute))
+        for attribute in reached.attributes
+        if _can_change(attribute.value) and (type(attribute.value) in _CONTAINERS or not is_module(attribute.owner))
+    ]
     return found
 
 
-def _attributes(fn: Any, name: str, value: Any) -> list[Reference]:
-    """Numbers and strings that a plain object holds under names which the function mentions."""
-    if isinstance(value, TensorBase) or not hasattr(value, "__dict__") or hasattr(value, "_parameters"):
-        return []
-    code = getattr(fn, "__code__", None)
-    mentioned = set(code.co_names) if code is not None else set()
-    attributes = vars(value)
-    return [
-        Reference(f"{name}.{key}", item, partial(attributes.get, key))
-        for key, item in list(attributes.items())
-        if key in mentioned and isinstance(item, _SCALARS)
-    ]
+def gradient_mode() -> Reference:
+    """That gradient recording stays as it is in the calling thread."""
+    enabled = modes.grad
+    return Reference("is_grad_enabled()", enabled, AttributeGuard(modes, "grad", IdentityGuard(enabled)))
 
 
-def checker(references_: list[Reference]) -> Callable[[], bool] | None:
-    """A function that tells whether all references hold; None when there are none."""
-    if not references_:
-        return None
-    tests = [reference.holds for reference in references_]
-
-    def holds() -> bool:
-        return all(test() for test in tests)
-
-    return holds
+def _can_change(value: Any) -> bool:
+    if isinstance(value, types.FunctionType):
+        return not is_library(value.__code__.co_filename)
+    return not isinstance(value, type | types.ModuleType | types.BuiltinFunctionType)
 
 
-def first_changed(references_: list[Reference]) -> Reference | None:
-    """The first reference that does not hold any more."""
-    return next((reference for reference in references_ if not reference.holds()), None)
+def _name_lookup(name: Name) -> Lookup:
+    guard = contents_guard(name.value)
+    if isinstance(name.where, types.CellType):
+        return CellGuard(name.where, guard)
+    assert name.where is not None
+    return ItemGuard(name.where, name.label, guard)
+
+
+def _attribute_lookup(attribute: Attribute) -> Lookup:
+    guard = contents_guard(attribute.value)
+    if attribute.variables is not None:
+        return ItemGuard(attribute.variables, attribute.name, guard)
+    return AttributeGuard(attribute.owner, attribute.name, guard)
+
+
+def contents_guard(value: Any, enclosing: tuple[int, ...] = ()) -> Guard:
+    """The guard of a constant by value, of a list, tuple or dict by what it holds, and of anything else by identity."""
+    kind = type(value)
+    if kind not in _CONTAINERS:
+        return IdentityGuard(value) if isinstance(value, TensorBase) else guard_value(value)
+    if id(value) in enclosing or len(enclosing) > _MAX_DEPTH:
+        return IdentityGuard(value)
+    if len(value) > ITEMS:
+        return PredicateGuard(_same_length(value))
+    inside = (*enclosing, id(value))
+    if kind is dict:
+        if not all(type(key) in CONSTANTS for key in value):
+            return IdentityGuard(value)
+        return DictGuard(tuple([(key, contents_guard(item, inside)) for key, item in value.items()]))
+    items = tuple([contents_guard(item, inside) for item in value])
+    return TupleGuard(items) if kind is tuple else ListGuard(items)
+
+
+def _same_length(value: Any) -> Any:
+    length = len(value)
+    return lambda other: other is value and len(other) == length

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol, overload
 from ingot import core, guards, specs, tree
 from ingot.compiler.ir import Graph
 from ingot.core import TensorBase
-from ingot.effects import code_of
 from ingot.guards import Environment, Reference
 from ingot.modes import Defaults, bump_epoch, modes
+from ingot.reach import code_of
 from ingot.recompiles import argument_difference, surroundings_difference
 from ingot.recording import Fresh, Recording, record
 from ingot.running import (
@@ -109,19 +109,15 @@ class CompiledFunction:
         self.count = {"compiles": 0, "cache_hits": 0, "kernels": 0, "direct_calls": 0}
         self.compile_ms = 0.0
         self.retrying = False
-        self.references: list[Reference] = []
         self.latest: Any = None
         self.reasons: list[str] = []
-        self.written: frozenset[int] = frozenset()
         code = code_of(fn)
         positional = 0 if code is None else code.co_argcount
         self.parameters: tuple[str, ...] = () if code is None else code.co_varnames[:positional]
         if getattr(fn, "__self__", None) is not None:
             self.parameters = self.parameters[1:]
-        # `public` is what the user calls. When names must be looked up at every call, it does that and then calls
-        # `checked`, which holds the specialisations.
+        # What the user calls.
         self.public = dispatch.callable(self.slow_path, self.name)
-        self.checked: dispatch.CallObject | None = None
 
     # ---- calls
 
@@ -129,8 +125,6 @@ class CompiledFunction:
         """Serve a call that no native specialisation fits: validate one, or compile one."""
         if modes.trace is not None:
             return self.fn(*args, **kwargs)
-        if self.checked is not None and not self.retrying and not kwargs and self.public.func is not self.checking:
-            self.public.use(self.checking)
         if kwargs:
             args, kwargs = self.positional(args, kwargs)
         leaves, definition = tree.flatten((args, kwargs))
@@ -139,17 +133,6 @@ class CompiledFunction:
         if entry is None:
             entry = self.compile(key, args, kwargs, leaves)
         return self.run(entry, args, leaves)
-
-    def checking(self, *args: Any, **kwargs: Any) -> Any:
-        """Look up again what the function reads from outside, then call."""
-        for reference in self.references:
-            if not reference.holds():
-                bump_epoch()
-                break
-        if self.written and any(_lies_in(arg, self.written) for arg in args):
-            return self.slow_path(*args, **kwargs)
-        assert self.checked is not None
-        return self.checked(*args, **kwargs)
 
     def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Keyword arguments moved to their positions, as far as they fill them without a gap."""
@@ -163,15 +146,13 @@ class CompiledFunction:
 
     def run(self, entry: Entry, args: tuple[Any, ...], leaves: Sequence[Any]) -> Any:
         """Call an entry that holds: natively if it can be, and once; from Python otherwise."""
-        self.references = entry.references
-        self.written = entry.written()
         if entry.native is None or self.retrying:
             self.count["direct_calls"] += 1
             return run_directly(entry.recording, entry.program, entry.finish, leaves, entry.backward)
         entry.native.epoch = dispatch.epoch()
         self.retrying = True
         try:
-            return (self.checked or self.public)(*args)
+            return self.public(*args)
         finally:
             self.retrying = False
 
@@ -238,13 +219,16 @@ class CompiledFunction:
     ) -> Entry:
         """A recording and its program, with the guards under which they hold, ready to be called."""
         captured = [s.tensor for s in recording.sources if isinstance(s, CapturedTensor)]
-        references = guards.referenced(self.fn) + _mode_references(recording, captured, leaves)
+        objects = [(name, leaf) for name, leaf in zip(self.leaf_names(args, kwargs), leaves, strict=True)]
+        references = guards.referenced(self.fn, objects) + _mode_references(recording, captured, leaves)
         finish = finisher(recording)
         native = None
         if isinstance(program, Compiled) and not self.is_direct(recording, args, kwargs, leaves):
             with_finish = finish if plain_kind(recording) is None else None
             native = specialisation(recording, program.executable, args, with_finish)
-            self.attach(native, bool(references) or (bool(recording.graph.aliases) and bool(leaves)))
+            for reference in references:
+                native.look_up(reference.lookup)
+            self.public.add(native)
         watched = [t for t in captured if t._layout.dtype.is_floating_point]
         entry = Entry(
             recording=recording,
@@ -268,17 +252,6 @@ class CompiledFunction:
     ) -> bool:
         """Whether calls go through Python."""
         return bool(kwargs) or needs_python(recording, leaves) or not all(is_plain(arg) for arg in args)
-
-    def attach(self, native: Specialisation, looks_up: bool) -> None:
-        """Give a specialisation to the call object that is to hold it."""
-        if looks_up and self.checked is None:
-            dispatch.activate()
-            self.checked = dispatch.callable(self.slow_path, self.name)
-            for known in self.public.specialisations:
-                self.checked.add(known)
-            self.public.clear()
-            self.public.use(self.checking)
-        (self.checked or self.public).add(native)
 
     def program(self, graph: Graph) -> Compiled | Interpreted:
         """The graph made runnable."""
@@ -351,14 +324,6 @@ def _leaf_key(leaf: Any) -> Any:
     return type(leaf), leaf
 
 
-def _lies_in(value: Any, storages: frozenset[int]) -> bool:
-    if isinstance(value, TensorBase):
-        return id(value._storage) in storages
-    if type(value) in (tuple, list, dict):
-        return any(_lies_in(leaf, storages) for leaf in tree.leaves(value))
-    return False
-
-
 def _sharing(leaves: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     """Which tensor leaves share a storage: for each, the first one that does, and how far apart they begin."""
     first: dict[int, tuple[int, int]] = {}
@@ -376,7 +341,7 @@ def _mode_references(recording: Recording, captured: Sequence[Any], leaves: Sequ
         return []
     if not any(isinstance(result, Fresh) for result in recording.results):
         return []
-    return [Reference("is_grad_enabled()", False, lambda: modes.grad)]
+    return [guards.gradient_mode()]
 
 
 def _c_name(name: str) -> str:

@@ -22,8 +22,9 @@ def argument_difference(now: Any, before: Any, names: Sequence[str]) -> str:
 def surroundings_difference(references: Sequence[Reference], environment: Environment) -> str:
     """What has changed outside of the arguments."""
     for reference in references:
-        if not reference.holds():
-            return f"{reference.name} is now {reference.now()!r:.60}, before {reference.value!r:.60}"
+        difference = reference.changed()
+        if difference is not None:
+            return difference
     changed = environment.changed()
     return changed if changed is not None else "a captured tensor has another shape, dtype or memory"
 

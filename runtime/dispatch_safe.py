@@ -96,18 +96,15 @@ def fits(guard: Guard, value: Any) -> bool:
             return False
 
 
-def holds(lookup: Lookup) -> bool:
-    """Whether a lookup finds what its guard accepts. An exception counts as false."""
-    try:
-        match lookup:
-            case ItemGuard(mapping, key):
-                return fits(lookup.guard, dict.__getitem__(mapping, key))
-            case CellGuard(cell):
-                return fits(lookup.guard, cell.cell_contents)
-            case AttributeGuard(owner, name):
-                return fits(lookup.guard, getattr(owner, name))
-    except Exception:
-        return False
+def find(lookup: Lookup) -> Any:
+    """What a lookup finds. Raises whatever the lookup raises."""
+    match lookup:
+        case ItemGuard(mapping, key):
+            return dict.__getitem__(mapping, key)
+        case CellGuard(cell):
+            return cell.cell_contents
+        case AttributeGuard(owner, name):
+            return getattr(owner, name)
 
 
 def number(value: Any) -> float | None:
