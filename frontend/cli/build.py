@@ -12,10 +12,17 @@ from ingot.compiler.aot import EMITTED, build, emitted
 from ingot.compiler.codegen import target
 from ingot.runtime.errors import SpecError
 
+_EXAMPLES = """\
+examples:
+  ingot build model.py:predict -o build
+  ingot build model.py:predict --spec 'f32[b,784]' -o build --target aarch64 --emit obj,header
+  ingot build train.py:step train.py:predict -o build --name net --weights beside
+"""
+
 
 def add(commands: Any) -> None:
     about = "Compile functions ahead of time into a C library that runs without Python."
-    targets = f"targets: {', '.join([*target.TARGETS, 'host'])}"
+    targets = f"targets: {', '.join([*target.TARGETS, 'host'])}\n\n{_EXAMPLES}"
     command = commands.add_parser("build", help="build a C library", description=about, epilog=targets)
     command.add_argument("functions", nargs="+", metavar="FILE:FUNCTION", help="a Python file and a function in it")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the files go")

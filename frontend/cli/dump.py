@@ -18,6 +18,13 @@ from ingot.compiler.pipeline import Stage
 from ingot.runtime.errors import UnknownNameError
 
 _GRAPH_COMMENT = re.compile(r"  # (?P<file>.+):(?P<line>\d+)(?P<rest>( in [\w.<>]+)?( at \S+)?)$")
+_EXAMPLES = """\
+examples:
+  ingot dump model.py:predict
+  ingot dump train.py:step --spec 'f32[32,784]' --spec 'i64[32]' --stage kernels
+  ingot dump model.py:predict --diff fuse
+  ingot dump model.py:predict --stage asm --target aarch64
+"""
 # Where the code of a kernel begins, by stage.
 _KERNEL_START = {
     "kernels": re.compile(r"kernel (\w+)\("),
@@ -29,7 +36,7 @@ _KERNEL_START = {
 
 def add(commands: Any) -> None:
     about = "Show what a function becomes, at any stage, with your source lines beside it."
-    stages = f"stages: {', '.join(pipeline.stage_names())}"
+    stages = f"stages: {', '.join(pipeline.stage_names())}\n\n{_EXAMPLES}"
     command = commands.add_parser("dump", help="show a function at any stage", description=about, epilog=stages)
     command.add_argument("function", metavar="FILE:FUNCTION", help="a Python file and a function in it")
     command.add_argument(
