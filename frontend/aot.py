@@ -192,6 +192,12 @@ class Tensors:
                 for key in group:
                     self.suggested.setdefault((id(group), key), f"{label}.{i}.{key}")
 
+    def suggestion(self, source: Source) -> str | None:
+        """What the user's code calls a captured tensor or number."""
+        if isinstance(source, HostNumber):
+            return self.suggested.get((id(source.container), source.key))
+        return self.suggested.get(id(source.tensor._storage)) if isinstance(source, CapturedTensor) else None
+
     def name_of(self, source: Source, value: Value, function: str) -> str:
         """The name of a captured tensor, which is added to the library when it is met first."""
         if isinstance(source, HostNumber):

@@ -8,8 +8,10 @@ import linecache
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ingot.aot import Tensors, Traced
 from ingot.cli.loading import traced
 from ingot.compiler import pipeline
 from ingot.compiler.codegen import target
@@ -25,6 +27,7 @@ examples:
   ingot dump model.py:predict --diff fuse
   ingot dump model.py:predict --stage asm --target aarch64
 """
+_INPUT = re.compile(r'"\w+"')
 # Where the code of a kernel begins, by stage.
 _KERNEL_START = {
     "kernels": re.compile(r"kernel (\w+)\("),
@@ -58,13 +61,25 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = target.named(arguments.target)
     wanted = known_stage(arguments.stage) if arguments.diff is None else known_pass(arguments.diff)
     name, found = traced(arguments.function, arguments.spec)
+    names = input_names(found)
     before = None
-    for stage in pipeline.stages(found.recording.graph, target=chosen, name=name):
+    for made in pipeline.stages(found.recording.graph, target=chosen, name=name):
+        stage = replace(made, text=_INPUT.sub(lambda quoted: names.get(quoted[0], quoted[0]), made.text))
         if stage.name == wanted:
             print("\n".join(lines(stage) if arguments.diff is None else changes(before or stage, stage)))
             break
         before = stage
     return 0
+
+
+def input_names(found: Traced) -> dict[str, str]:
+    """The quoted names that graphs have for captured tensors -> the user's own: model.0.weight."""
+    recording, tensors = found.recording, Tensors()
+    tensors.learn(found.function)
+    suggested = (
+        (value, tensors.suggestion(s)) for s, value in zip(recording.sources, recording.graph.inputs, strict=True)
+    )
+    return {f'"{value.attrs["name"]}"': f'"{name}"' for value, name in suggested if name}
 
 
 def known_stage(name: str) -> str:

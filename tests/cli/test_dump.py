@@ -41,6 +41,11 @@ def test_graph_with_source_lines(capsys: Capture) -> None:
     ]
 
 
+def test_captured_tensors_have_the_users_names(capsys: Capture) -> None:
+    for stage in ("graph", "fuse"):
+        assert '%1: f32[3,4] "weight")' in dumped(capsys, "functions.py:predict", "--stage", stage).splitlines()[0]
+
+
 @pytest.mark.parametrize("stage", stage_names())
 @pytest.mark.parametrize("target", ["host", "x86-64-v2", "aarch64"])
 def test_every_stage_shows_the_users_lines(capsys: Capture, stage: str, target: str) -> None:
