@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,13 +78,35 @@ def operands(case: Case, *, batch: Sequence[int | None] | None = None) -> list[A
     return arrays
 
 
-def graph_of(case: Case, arrays: Sequence[Array]) -> Graph:
+def applied(op: Op, arrays: Sequence[Array], /, **attrs: Any) -> Graph:
     """The row applied to inputs with the types of these arrays; every result is an output."""
-    inputs = tuple(
-        make_input(type=TensorType(dtypes.from_numpy(a.dtype), a.shape), name=f"x{i}") for i, a in enumerate(arrays)
-    )
-    value = case.op(*inputs, **case.sample.attrs)
-    return Graph(inputs, results(value), name=case.op.name)
+    inputs = inputs_for(arrays)
+    return Graph(inputs, results(op(*inputs, **attrs)), name=op.name)
+
+
+def graph_of(case: Case, arrays: Sequence[Array]) -> Graph:
+    return applied(case.op, arrays, **case.sample.attrs)
+
+
+def together(chosen: Iterable[Case], name: str) -> tuple[Graph, list[Array], list[Case]]:
+    """One graph for several cases, its operands, and the case that each output belongs to."""
+    inputs: list[Value] = []
+    arrays: list[Array] = []
+    outputs: dict[Value, Case] = {}
+    for case in chosen:
+        own = operands(case)
+        added = inputs_for(own, len(inputs))
+        inputs += added
+        arrays += own
+        for value in results(case.op(*added, **case.sample.attrs)):
+            outputs.setdefault(value, case)
+    return Graph(tuple(inputs), tuple(outputs), name=name), arrays, list(outputs.values())
+
+
+def inputs_for(arrays: Sequence[Array], start: int = 0) -> tuple[Value, ...]:
+    """Inputs with the types of these arrays, numbered from `start`."""
+    types = [TensorType(dtypes.from_numpy(a.dtype), a.shape) for a in arrays]
+    return tuple(make_input(type=t, name=f"x{i}") for i, t in enumerate(types, start))
 
 
 def operand(shape: Sequence[Size], dtype: DType = dtypes.float64) -> Value:

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aot import toolchain
-from op_cases import Array, Case, cases, close, operands, results
+from op_cases import Array, cases, close, together
 
 from ingot.compiler import pipeline
 from ingot.compiler.codegen import target
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph, TensorType, Value
-from ingot.compiler.ops.source import input as make_input
+from ingot.compiler.ir import Graph
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 from ingot.runtime.program import Program
@@ -25,21 +24,9 @@ DTYPES = [dtypes.by_short(short) for short in ("bool", "i8", "i64", "f16", "bf16
 
 def table(dtype: DType) -> tuple[Graph, list[Array]]:
     """One graph with every row and sample of a dtype, and its operands. `native_call` needs a host function."""
-    inputs: list[Value] = []
-    arrays: list[Array] = []
-    outputs: dict[Value, Case] = {}
-    for case in cases(dtype):
-        if case.op.kind == "call" or case.op.name in ("input", "get"):
-            continue
-        own = operands(case)
-        start = len(inputs)
-        inputs += [
-            make_input(type=TensorType(dtypes.from_numpy(a.dtype), a.shape), name=f"x{start + i}")
-            for i, a in enumerate(own)
-        ]
-        arrays += own
-        outputs |= dict.fromkeys(results(case.op(*inputs[start:], **case.sample.attrs)), case)
-    return Graph(tuple(inputs), tuple(outputs), name="table"), arrays
+    chosen = (c for c in cases(dtype) if c.op.kind != "call" and c.op.name not in ("input", "get"))
+    graph, arrays, _ = together(chosen, "table")
+    return graph, arrays
 
 
 def compiled(graph: Graph, on: str, folder: Path) -> Program:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from op_cases import results
+from op_cases import applied
 from running import Array, run
 
 from ingot.compiler.codegen.target import Target, host, named
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops import TABLE
 from ingot.compiler.ops.random import mt19937_seed
-from ingot.compiler.ops.source import input as make_input
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 
@@ -29,16 +26,9 @@ EACH_NUMBER = pytest.mark.parametrize("dtype", NUMBERS, ids=lambda d: d.short)
 TOLERANCE = {"f16": 1e-3, "bf16": 8e-3, "f32": 1e-4, "f64": 1e-11}
 
 
-def graph_of(name: str, arrays: Sequence[Array], attrs: dict[str, Any]) -> Graph:
-    inputs = [
-        make_input(type=TensorType(dtypes.from_numpy(a.dtype), a.shape), name=f"x{i}") for i, a in enumerate(arrays)
-    ]
-    return Graph(tuple(inputs), results(TABLE[name](*inputs, **attrs)), name=name)
-
-
 def check(name: str, *arrays: Array, target: Target | None = None, near: float = 0.0, **attrs: Any) -> None:
     """Compiled code gives what `eval` gives; NaN and infinities alike."""
-    graph = graph_of(name, arrays, attrs)
+    graph = applied(TABLE[name], arrays, **attrs)
     for got, want in zip(run(graph, arrays, target), interpret(graph, *arrays), strict=True):
         note = f"{name} {attrs} of {[f'{a.dtype}{a.shape}' for a in arrays]}"
         if dtypes.from_numpy(got.dtype).is_floating_point:
@@ -156,13 +146,13 @@ def test_writes_outside_are_dropped() -> None:
     want[2] = 1
     for name, index in (("put", rows), ("scatter", np.stack([rows] * 3, 1))):
         attrs = {"axis": 0, "mode": "add"}
-        (got,) = run(graph_of(name, [x, index, updates], attrs), [x, index, updates])
+        (got,) = run(applied(TABLE[name], [x, index, updates], **attrs), [x, index, updates])
         np.testing.assert_array_equal(got, want)
 
 
 def test_half_types_are_summed_in_float32() -> None:
     ones = np.ones((5000, 2), np.float16)
-    graph = graph_of("put", [ones[:3], places(1, 5000), ones], {"axis": 0, "mode": "add"})
+    graph = applied(TABLE["put"], [ones[:3], places(1, 5000), ones], axis=0, mode="add")
     (got,) = run(graph, [ones[:3], places(1, 5000), ones])
     assert got[0, 0] == 5000
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_cases import Array, Case, cases, operands, results
+from op_cases import Case, cases, together
 from running import run
 
 from ingot.compiler.interpret import interpret
-from ingot.compiler.ir import Graph, Op, TensorType, Value
+from ingot.compiler.ir import Op
 from ingot.compiler.ops import TABLE
-from ingot.compiler.ops.source import input as make_input
-from ingot.runtime import dtypes, symbols
+from ingot.runtime import symbols
 from ingot.runtime.dtypes import DType
 
 OPS = [op for op in TABLE.values() if op.name not in ("input", "get")]
@@ -25,26 +24,8 @@ EXACT = ("view", "sort", "source", "random")
 TOLERANCE = {"f16": 2e-3, "bf16": 1.6e-2, "f32": 3e-6, "f64": 1e-14}
 
 
-def graph_of(chosen: Sequence[Case]) -> tuple[Graph, list[Array], list[int]]:
-    """One graph for several cases, its operands, and which case each output belongs to."""
-    inputs: list[Value] = []
-    arrays: list[Array] = []
-    outputs: dict[Value, int] = {}
-    for number, case in enumerate(chosen):
-        own = operands(case)
-        values = [
-            make_input(type=TensorType(dtypes.from_numpy(a.dtype), a.shape), name=f"x{len(inputs) + i}")
-            for i, a in enumerate(own)
-        ]
-        inputs += values
-        arrays += own
-        for value in results(case.op(*values, **case.sample.attrs)):
-            outputs.setdefault(value, number)
-    return Graph(tuple(inputs), tuple(outputs), name=chosen[0].op.name), arrays, list(outputs.values())
-
-
 def check(op: Op, dtype: DType, chosen: Sequence[Case]) -> None:
-    graph, arrays, owners = graph_of(chosen)
+    graph, arrays, owners = together(chosen, op.name)
     want, got = interpret(graph, *arrays), run(graph, arrays)
     for owner, expected, actual, value in zip(owners, want, got, graph.outputs, strict=True):
         expected = np.asarray(expected)
@@ -52,7 +33,7 @@ def check(op: Op, dtype: DType, chosen: Sequence[Case]) -> None:
         near = 0.0 if op.kind in EXACT else TOLERANCE.get(value.dtype.short, 0.0)
         if value.dtype.is_floating_point:
             actual, expected = actual.astype(np.float64), expected.astype(np.float64)
-        note = f"{chosen[owner]} {chosen[owner].sample}"
+        note = f"{owner} {owner.sample}"
         np.testing.assert_allclose(actual, expected, rtol=near, atol=near, err_msg=note)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from graphs import static
-from op_cases import cases, close, graph_of, operands
+from op_cases import applied, cases, close, graph_of, operands
 
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, Op, TensorType
@@ -63,16 +63,11 @@ def test_ties_nan_and_infinities(op: Op, reduction: str) -> None:
             chosen = window_gather.infer(typed(x), typed(x), reduction=reduction, **windows)
             assert isinstance(chosen, TensorType)
             other = rng.standard_normal(shape if op is window_gather else static(chosen.shape)).astype(np.float32)
-            check(applied(op, x, other, reduction=reduction, **windows), x, other)
+            check(applied(op, (x, other), reduction=reduction, **windows), x, other)
 
 
 def typed(array: np.ndarray[Any, Any]) -> TensorType:
     return TensorType(from_numpy(array.dtype), array.shape)
-
-
-def applied(op: Op, *arrays: np.ndarray[Any, Any], **attrs: Any) -> Graph:
-    inputs = tuple(make_input(type=typed(a), name="x") for a in arrays)
-    return Graph(inputs, (op(*inputs, **attrs),))
 
 
 def test_windows_that_tile_need_no_slice_per_element() -> None:
@@ -81,7 +76,9 @@ def test_windows_that_tile_need_no_slice_per_element() -> None:
     for width in (2, 32):
         x = np.zeros((width, 3 * width), np.float32)
         windows = {"window": (width,) * 2, "stride": (width,) * 2, "padding": ((0, 0),) * 2, "dilation": (1, 1)}
-        graph = check(applied(window_scatter, x, np.ones((1, 3), np.float32), reduction="max", **windows), x, x[:1, :3])
+        graph = check(
+            applied(window_scatter, (x, np.ones((1, 3), np.float32)), reduction="max", **windows), x, x[:1, :3]
+        )
         sizes.append(len(graph.values))
     assert sizes[0] == sizes[1]
 
