@@ -18,7 +18,9 @@ from ingot.source_lines import describe, is_internal
 
 
 def _snapshot(value: Any) -> Any:
-    """What can be compared later; None for values that cannot change."""
+    """What can be compared later; None for values that cannot change, and for those that watch themselves."""
+    if getattr(value, "refuses_changes_in_traces", False):
+        return None
     if isinstance(value, list):
         return (len(value), [id(item) for item in value[:ITEMS]], list(value[:ITEMS]))
     if isinstance(value, dict):

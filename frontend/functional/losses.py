@@ -156,8 +156,8 @@ def _same_shape(name: str, input: Tensor, target: Tensor) -> None:
     common_shape((input, target), name)
     raise ShapeError(
         "IG201",
-        f"{name}: the target has shape {list(given.shape)} and the input {list(wanted.shape)}; broadcasting them would "
-        f"compare {max(given.ndim, wanted.ndim)}-d grids of pairs",
+        f"{name}: the target has shape {list(given.shape)} and the input {list(wanted.shape)}; broadcasting would pair "
+        "elements that do not belong together",
         where=user_line(),
         fix="target.view_as(input), or target.expand_as(input) if every pair is meant",
     )

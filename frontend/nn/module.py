@@ -12,7 +12,7 @@ from ingot.modes import bump_epoch, modes, no_grad
 from ingot.promote import cast_to
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import GradError, IngotError, TraceError
+from ingot.runtime.errors import IngotError, TraceError
 from ingot.source_lines import user_line
 from ingot.tensor import Parameter, Size, Tensor
 
@@ -180,19 +180,12 @@ class Module:
         self.__dict__.update(state)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter under a name. Raises TypeError for other things, GradError (IG317) for what is no leaf."""
+        """Add a parameter under a name. Raises TypeError for other things."""
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
                 f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or None required)"
             )
-        if param is not None and param._node is not None:
-            raise GradError(
-                "IG317",
-                f"Cannot assign non-leaf Tensor to parameter '{name}'",
-                where=user_line(),
-                fix="compute it in forward(), from parameters",
-            )
-        self._claim(name, self._parameters)
+        self._claim(name, "_parameters")
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -201,7 +194,7 @@ class Module:
             raise TypeError(
                 f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
             )
-        self._claim(name, self._buffers)
+        self._claim(name, "_buffers")
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
@@ -209,12 +202,12 @@ class Module:
         """Add a sub-module under a name."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._claim(name, self._modules)
+        self._claim(name, "_modules")
         self._modules[name] = module
 
     add_module = register_module
 
-    def _claim(self, name: str, kind: dict[str, Any]) -> None:
+    def _claim(self, name: str, kind: str) -> None:
         if "_parameters" not in self.__dict__:
             raise AttributeError(f"cannot assign {name!r} before Module.__init__() call")
         if not isinstance(name, str):
@@ -224,7 +217,7 @@ class Module:
         if "." in name or not name:
             raise KeyError(f"the name {name!r} must not be empty or contain a dot")
         for other in (self.__dict__, self._parameters, self._buffers, self._modules):
-            if other is not kind:
+            if other is not self.__dict__[kind]:
                 other.pop(name, None)
         bump_epoch()
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Watched(dict[Any, Any]):
     """A dict whose changes compiled functions notice. Raises TraceError (IG189) for a change they could not repeat."""
 
+    refuses_changes_in_traces = True
+
     def __setitem__(self, key: Any, value: Any) -> None:
         known = key in self
         if modes.trace is not None:
@@ -96,6 +98,10 @@ class ParamState(Watched):
 class State(Watched):
     """What an optimiser keeps, by parameter. Reading a new parameter makes an empty entry."""
 
+    def __init__(self, entries: Any = ()) -> None:
+        super().__init__()
+        self.update(entries)
+
     def __missing__(self, key: Any) -> ParamState:
         made = ParamState()
         dict.__setitem__(self, key, made)
@@ -135,7 +141,10 @@ class ParamGroup(Watched):
     def __getitem__(self, key: Any) -> Any:
         value = dict.__getitem__(self, key)
         trace = modes.trace
-        if trace is None or key not in self.run_time:
+        if trace is None:
+            return value
+        trace.modules.setdefault(id(self), self)
+        if key not in self.run_time:
             return value
         if isinstance(value, tuple):
             return tuple([_read(trace, self.numbers, f"{key}_{i}", number) for i, number in enumerate(value)])
@@ -161,11 +170,16 @@ class ParamGroup(Watched):
         if isinstance(value, tuple):
             return tuple([self.structure(key, number) for number in value])
         # A learning rate may pass through any value; no decision is made on it.
-        return type(value).__name__ if key == "lr" else (value == 0, value < 0.5)
+        return "a number" if key == "lr" else (value == 0, value < 0.5)
 
     def matters(self, key: Any, value: Any) -> bool:
         """Whether the change is one of structure."""
         return not same(self.structure(key, dict.__getitem__(self, key)), self.structure(key, value))
+
+    def guard_state(self) -> tuple[Any, ...]:
+        """What compiled code that read an option depends on."""
+        found = [(key, self.structure(key, self.plain(key))) for key in dict.keys(self)]
+        return (*found, ("steps", id(self.steps)))
 
     def __reduce__(self) -> Any:
         return ParamGroup, (dict(dict.items(self)), self.run_time)

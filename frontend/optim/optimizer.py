@@ -39,13 +39,36 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor"
             )
         self.defaults = dict(defaults)
-        self.state = State()
-        self.param_groups: list[ParamGroup] = []
+        self._state = State()
+        self._groups: list[ParamGroup] = []
         groups = list(params)
         if not groups:
             raise _refused("optimizer got an empty parameter list")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
+
+    @property
+    def param_groups(self) -> list[ParamGroup]:
+        """The groups of parameters and their options."""
+        self._note()
+        return self._groups
+
+    @property
+    def state(self) -> State:
+        """What is kept for each parameter: tensors by name."""
+        self._note()
+        return self._state
+
+    @state.setter
+    def state(self, entries: Mapping[Any, Any]) -> None:
+        self._state = State(entries)
+        bump_epoch()
+
+    def _note(self) -> None:
+        """A trace that looks at the optimiser depends on `guard_state`."""
+        trace = modes.trace
+        if trace is not None:
+            trace.modules.setdefault(id(self), self)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own. Raises SpecError (IG261)."""
@@ -90,8 +113,6 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if modes.trace is not None:
-            modes.trace.modules.setdefault(id(self), self)
         with no_grad():
             for group in self.param_groups:
                 indices = [i for i, p in enumerate(group["params"]) if p.grad is not None]
@@ -189,7 +210,7 @@ class Optimizer:
                 )
         numbers = chain.from_iterable(options["params"] for options in saved)
         owners = dict(zip(numbers, chain.from_iterable(g["params"] for g in self.param_groups), strict=True))
-        self.state = State()
+        self.state = {}
         for key, values in state_dict["state"].items():
             owner = owners.get(key)
             if owner is None:
@@ -202,11 +223,10 @@ class Optimizer:
 
     def guard_state(self) -> tuple[Any, ...]:
         """What compiled code that ran `step` depends on: options and which tensors the state holds."""
-        found: list[Any] = [("groups", tuple([id(group) for group in self.param_groups]))]
-        for group in self.param_groups:
-            found += [(key, group.structure(key, group.plain(key))) for key in group]
-            found.append(("steps", id(group.steps)))
-        for key, values in self.state.items():
+        found: list[Any] = [("groups", tuple([id(group) for group in self._groups]))]
+        for group in self._groups:
+            found += group.guard_state()
+        for key, values in self._state.items():
             known = [(name, id(v) if isinstance(v, TensorBase) else v) for name, v in values.items()]
             found.append((id(key), tuple(known)))
         return tuple(found)
