@@ -26,7 +26,9 @@ from ingot.runtime.program import Program
 from ingot.runtime.specialise import (
     DictGuard,
     Guard,
+    IdentityGuard,
     ListGuard,
+    SlotGuard,
     Specialisation,
     TensorGuard,
     TupleGuard,
@@ -213,8 +215,9 @@ def needs_python(recording: Recording, leaves: Sequence[Any]) -> bool:
         or bool(recording.pinned)
         or recording.mutates_argument
         or recording.gradient is not None
-        or bool(recording.grads_read)
-        or any(w.argument is not None or w.output is None for w in recording.grad_writes)
+        or any(isinstance(owner, int) for owner, _ in recording.grads_read)
+        or any(isinstance(recording.sources[index], GradientOf) for _, index in recording.graph.aliases)
+        or any(w.argument is not None or w.value is not None for w in recording.grad_writes)
         or any(_needs_arguments(result) for result in recording.results)
         or any(isinstance(result, GradientSlot) for result in recording.results)
     )
@@ -230,6 +233,7 @@ def specialisation(
     """The recording as the native call path takes it."""
     spec = Specialisation(executable)
     buffers: dict[int, int] = {}
+    gradients: dict[int, int] = {}
     for index, source in enumerate(recording.sources):
         if isinstance(source, Argument):
             buffers[source.leaf] = index
@@ -237,12 +241,21 @@ def specialisation(
             spec.captured(source.tensor, source.tensor._layout, index)
         elif isinstance(source, HostNumber):
             spec.host_item(source.container, source.key, index)
+        else:
+            gradients[id(source.tensor)] = index
+    for tensor, layout in recording.grads_read:
+        kind = type(tensor._grad)
+        guard = IdentityGuard(None) if layout is None else TensorGuard(kind, layout, gradients.get(id(tensor)))
+        spec.look_up(SlotGuard(tensor, "_grad", guard))
     counter = iter(range(1 << 30))
     for arg in args:
         spec.argument(argument_guard(arg, buffers, counter))
     for write in recording.grad_writes:
-        assert write.output is not None and write.layout is not None
-        spec.write(write.tensor, "_grad", write.layout, write.output)
+        if write.output is None:
+            spec.clear(write.tensor, "_grad")
+        else:
+            assert write.layout is not None
+            spec.write(write.tensor, "_grad", write.layout, write.output)
     for output in fresh_outputs(recording):
         spec.output(recording.layouts[output], output)
     if finish is not None:

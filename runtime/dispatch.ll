@@ -59,14 +59,16 @@ fail:
   ret i1 false
 }
 
-; Whether no argument lies in memory that the program writes to through a captured tensor.
+; Whether no argument lies in memory that the program writes to through another tensor.
 define internal i1 @arguments_apart(ptr %spec, ptr %held) alwaysinline {
 entry:
-  %argument_count_cell = getelementptr %Spec, ptr %spec, i64 0, i32 26
-  %argument_count = load i64, ptr %argument_count_cell
-  %written_count_cell = getelementptr %Spec, ptr %spec, i64 0, i32 27
+  %first_cell = getelementptr %Spec, ptr %spec, i64 0, i32 26
+  %first_argument = load i64, ptr %first_cell
+  %end_cell = getelementptr %Spec, ptr %spec, i64 0, i32 27
+  %end_argument = load i64, ptr %end_cell
+  %written_count_cell = getelementptr %Spec, ptr %spec, i64 0, i32 28
   %written_count = load i64, ptr %written_count_cell
-  %written_cell = getelementptr %Spec, ptr %spec, i64 0, i32 28
+  %written_cell = getelementptr %Spec, ptr %spec, i64 0, i32 29
   %written = load ptr, ptr %written_cell
   br label %next_written
 next_written:
@@ -81,8 +83,8 @@ one:
   %i1 = add i64 %i, 1
   br label %next_argument
 next_argument:
-  %j = phi i64 [ 0, %one ], [ %j1, %compare ]
-  %arguments_done = icmp eq i64 %j, %argument_count
+  %j = phi i64 [ %first_argument, %one ], [ %j1, %compare ]
+  %arguments_done = icmp eq i64 %j, %end_argument
   br i1 %arguments_done, label %next_written, label %compare
 compare:
   %argument_cell = getelementptr ptr, ptr %held, i64 %j

@@ -24,6 +24,7 @@ from ingot.runtime.specialise import (
     Lookup,
     PredicateGuard,
     ScalarGuard,
+    SlotGuard,
     Specialisation,
     TensorClass,
     TensorGuard,
@@ -33,8 +34,8 @@ from ingot.runtime.specialise import (
 # The guard operations of guards.ll.
 TENSOR, TUPLE, LIST, DICT, IDENTITY, EQUAL, FLOAT_BITS, SCALAR, COMPLEX_BITS, ANY, PREDICATE = range(11)
 # The ways of guards.ll to find an object.
-ITEM, ATTRIBUTE, CELL = range(3)
-_SPEC_WORDS = 29
+ITEM, ATTRIBUTE, CELL, SLOT = range(4)
+_SPEC_WORDS = 32
 _EPOCH_WORD, _CALLS_WORD = 1, 22
 _METH_FASTCALL_KEYWORDS, _METH_O = 0x82, 0x8
 
@@ -164,10 +165,15 @@ class NativeSpecialisation:
             for row in specialisation.writes
             for word in (self._keep(row.owner), classes.slot_offset(row.owner, row.slot), *self._output(row))
         ]
+        clears = [
+            word
+            for row in specialisation.clears
+            for word in (self._keep(row.owner), classes.slot_offset(row.owner, row.slot))
+        ]
         outputs = [word for row in specialisation.outputs for word in self._output(row)]
-        arguments = len(specialisation.tensor_guards())
-        written = [arguments + place for place in specialisation.written_captures()]
-        self.held = arguments + len(specialisation.captures)
+        before, arguments = len(specialisation.looked_up_tensors()), len(specialisation.tensor_guards())
+        written = specialisation.written_places()
+        self.held = before + arguments + len(specialisation.captures)
         fresh = len(specialisation.writes) + len(specialisation.outputs)
         self.scratch_words = self.buffers + 1 + self.cells + self.held + fresh
         self.words = (ctypes.c_int64 * _SPEC_WORDS)(
@@ -197,9 +203,12 @@ class NativeSpecialisation:
             self._keep(specialisation.name),
             len(specialisation.lookups),
             self._array(lookups),
-            arguments,
+            before,
+            before + arguments,
             len(written),
             self._array(written),
+            len(specialisation.clears),
+            self._array(clears),
         )
         self.address = ctypes.addressof(self.words)
 
@@ -275,6 +284,8 @@ class NativeSpecialisation:
                 return [ATTRIBUTE, self._keep(owner), self._keep(sys.intern(name)), program]
             case CellGuard(cell):
                 return [CELL, self._keep(cell), 0, program]
+            case SlotGuard(owner, slot):
+                return [SLOT, self._keep(owner), self.classes.slot_offset(owner, slot), program]
 
     def _captured(self, tensor: object, layout: Any, buffer: int | None) -> list[int]:
         self.classes.slot_offset(tensor, self.classes.tensor_class.layout_slot)

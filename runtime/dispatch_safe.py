@@ -19,6 +19,7 @@ from ingot.runtime.specialise import (
     AnyGuard,
     AttributeGuard,
     CellGuard,
+    Clear,
     DictGuard,
     EqualGuard,
     Guard,
@@ -30,6 +31,7 @@ from ingot.runtime.specialise import (
     Output,
     PredicateGuard,
     ScalarGuard,
+    SlotGuard,
     Specialisation,
     TensorClass,
     TensorGuard,
@@ -103,7 +105,7 @@ def find(lookup: Lookup) -> Any:
             return dict.__getitem__(mapping, key)
         case CellGuard(cell):
             return cell.cell_contents
-        case AttributeGuard(owner, name):
+        case AttributeGuard(owner, name) | SlotGuard(owner, name):
             return getattr(owner, name)
 
 
@@ -204,10 +206,10 @@ class SafeSpecialisation:
                 source.add(f"{value} = attribute({source.name(host.owner)}, {host.name!r})")
             source.require(f"{value} is not None")
             self._cell(value, host.buffer)
-        arguments = self.storages[: len(spec.tensor_guards())]
-        for place in spec.written_captures():
-            for argument in arguments:
-                source.require(f"{argument} is not {self.storages[len(arguments) + place]}")
+        first = len(spec.looked_up_tensors())
+        for place in spec.written_places():
+            for argument in self.storages[first : first + len(spec.tensor_guards())]:
+                source.require(f"{argument} is not {self.storages[place]}")
 
     def _look_up(self, lookup: Lookup) -> None:
         source = self.source
@@ -219,7 +221,7 @@ class SafeSpecialisation:
                 source.add(f"{value} = {source.name(getter)}({source.name(key)})")
             case CellGuard(cell):
                 source.add(f"{value} = {source.name(cell)}.cell_contents")
-            case AttributeGuard(owner, name):
+            case AttributeGuard(owner, name) | SlotGuard(owner, name):
                 source.add(f"{value} = getattr({source.name(owner)}, {name!r})")
         self._guard(lookup.guard, value)
 
@@ -288,8 +290,9 @@ class SafeSpecialisation:
         first_output = len(program.inputs)
         for i, j in program.aliases:
             self.buffers[first_output + j] = self.buffers[i]
-        for row in spec.writes:
-            source.add(f"{source.name(row.owner)}.{row.slot} = None")
+        emptied: list[Write | Clear] = [*spec.writes, *spec.clears]
+        for slot in emptied:
+            source.add(f"{source.name(slot.owner)}.{slot.slot} = None")
         rows: list[Write | Output] = [*spec.writes, *spec.outputs]
         made = [self._fresh(row.layout, first_output + row.output) for row in rows]
         packer = struct.Struct(f"{len(self.buffers)}Q{len(self.cells)}d")

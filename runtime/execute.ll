@@ -40,14 +40,18 @@
   ptr,   ; 23 name, a str
   i64,   ; 24 lookups
   ptr,   ; 25
-  i64,   ; 26 tensors read from arguments, which are held first
-  i64,   ; 27 captured tensors that are written to
-  ptr    ; 28 their places among what is held
+  i64,   ; 26 where the tensors of the arguments begin among those that are held
+  i64,   ; 27 and end
+  i64,   ; 28 tensors that are written to, other than arguments
+  ptr,   ; 29 their places among those that are held
+  i64,   ; 30 slots to clear
+  ptr    ; 31
 }
 %Captured = type { ptr, ptr, i64, i64 }            ; tensor, layout, itemsize, buffer
 %Host = type { i64, ptr, ptr, i64, i64 }           ; as a lookup up to the key, buffer, cell
 %Alias = type { i64, i64 }                         ; buffer of the output, buffer of the input
 %Write = type { ptr, i64, ptr, i64, ptr, i64 }     ; object, slot offset, layout, nbytes, nbytes as int, buffer
+%Clear = type { ptr, i64 }                         ; object, slot offset
 %Output = type { ptr, i64, ptr, i64 }              ; layout, nbytes, nbytes as int, buffer
 
 @entry_context = global ptr null                   ; ingot_context of the thread pool, null when serial
@@ -102,20 +106,36 @@ writes:
   %none = load ptr, ptr @object_none
   br label %write
 write:
-  %j = phi i64 [ 0, %writes ], [ %j1, %clear ]
+  %j = phi i64 [ 0, %writes ], [ %j1, %empty ]
   %writes_done = icmp eq i64 %j, %write_count
-  br i1 %writes_done, label %end, label %clear
-clear:
+  br i1 %writes_done, label %clears, label %empty
+empty:
   %row = getelementptr %Write, ptr %rows, i64 %j
   call void @Py_IncRef(ptr %none)
   call void @replace_slot(ptr %row, ptr %none)
   %j1 = add i64 %j, 1
   br label %write
+clears:
+  %clear_count_cell = getelementptr %Spec, ptr %spec, i64 0, i32 30
+  %clear_count = load i64, ptr %clear_count_cell
+  %clear_rows_cell = getelementptr %Spec, ptr %spec, i64 0, i32 31
+  %clear_rows = load ptr, ptr %clear_rows_cell
+  br label %clear
+clear:
+  %k = phi i64 [ 0, %clears ], [ %k1, %empty_too ]
+  %clears_done = icmp eq i64 %k, %clear_count
+  br i1 %clears_done, label %end, label %empty_too
+empty_too:
+  %clear_row = getelementptr %Clear, ptr %clear_rows, i64 %k
+  call void @Py_IncRef(ptr %none)
+  call void @replace_slot(ptr %clear_row, ptr %none)
+  %k1 = add i64 %k, 1
+  br label %clear
 end:
   ret void
 }
 
-; Put an owned reference into the slot that a write row names.
+; Put an owned reference into the slot that a row begins with: a write, or a slot to clear.
 define internal void @replace_slot(ptr %row, ptr %value) alwaysinline {
   %object = load ptr, ptr %row
   %offset_cell = getelementptr %Write, ptr %row, i64 0, i32 1

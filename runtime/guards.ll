@@ -11,7 +11,7 @@
 ; run Python code that changes the container.
 
 ; A lookup names an object and the guard program for what is found there:
-;   0 ITEM dict key     1 ATTRIBUTE object name     2 CELL cell -
+;   0 ITEM dict key     1 ATTRIBUTE object name     2 CELL cell -     3 SLOT object offset
 %Lookup = type { i64, ptr, ptr, ptr }
 ; bufs, cells, next free entry of the list of held storages
 %Frame = type { ptr, ptr, ptr }
@@ -403,7 +403,17 @@ define internal ptr @look_up(ptr %row) {
   switch i64 %kind, label %cell [
     i64 0, label %item
     i64 1, label %attribute
+    i64 3, label %slot
   ]
+slot:
+  %offset = ptrtoint ptr %key to i64
+  %place = getelementptr i8, ptr %object, i64 %offset
+  %held = load ptr, ptr %place
+  %unset = icmp eq ptr %held, null
+  br i1 %unset, label %nothing, label %keep
+keep:
+  call void @Py_IncRef(ptr %held)
+  ret ptr %held
 item:
   %borrowed = call ptr @PyDict_GetItemWithError(ptr %object, ptr %key)
   %no_item = icmp eq ptr %borrowed, null
@@ -422,6 +432,8 @@ cell:
   ret ptr %contents
 clear:
   call void @PyErr_Clear()
+  br label %nothing
+nothing:
   ret ptr null
 }
 

@@ -110,8 +110,16 @@ class AttributeGuard(NamedTuple):
     guard: Guard
 
 
-# What is looked up at each call, apart from the arguments. These guards fill no buffers.
-Lookup = ItemGuard | CellGuard | AttributeGuard
+class SlotGuard(NamedTuple):
+    """What a slot of a tensor holds, for instance "_grad", is what `guard` accepts."""
+
+    owner: object
+    slot: str
+    guard: Guard
+
+
+# What is looked up at each call, apart from the arguments.
+Lookup = ItemGuard | CellGuard | AttributeGuard | SlotGuard
 
 
 def guard_value(value: Any) -> Guard:
@@ -170,6 +178,13 @@ class Write(NamedTuple):
     output: int
 
 
+class Clear(NamedTuple):
+    """A slot of `owner` that becomes None before anything is allocated."""
+
+    owner: object
+    slot: str
+
+
 class Output(NamedTuple):
     """A fresh tensor that is returned."""
 
@@ -195,6 +210,7 @@ class Specialisation:
         self.captures: list[Captured] = []
         self.hosts: list[HostItem | HostAttribute] = []
         self.writes: list[Write] = []
+        self.clears: list[Clear] = []
         self.outputs: list[Output] = []
         self.result_kind = NONE
         self.finish: Callable[[tuple[Any, ...]], Any] | None = None
@@ -251,6 +267,11 @@ class Specialisation:
         self._open()
         self.writes.append(Write(owner, slot, layout, output))
 
+    def clear(self, owner: object, slot: str) -> None:
+        """Set a slot of a tensor to None, for instance "_grad"."""
+        self._open()
+        self.clears.append(Clear(owner, slot))
+
     def output(self, layout: Layout, output: int) -> None:
         """Return an output; the order of these calls is the order in the result."""
         self._open()
@@ -296,7 +317,7 @@ class Specialisation:
         """Check completeness; raises BuildError (IG503) with everything that is missing or wrong."""
         if self.sealed:
             return
-        problems = [*self._input_problems(), *self._output_problems(), *self._lookup_problems()]
+        problems = [*self._input_problems(), *self._output_problems()]
         program = self.executable.program
         if len(self.dims) != len(program.dims):
             problems.append(f"{len(self.dims)} dims were given, the program has {program.dims}")
@@ -341,11 +362,6 @@ class Specialisation:
         problems += [f"output {j} has {count} destinations" for j, count in enumerate(destinations) if count != 1]
         return problems
 
-    def _lookup_problems(self) -> list[str]:
-        leaves = [leaf for lookup in self.lookups for leaf in _leaves(lookup.guard)]
-        reading = [leaf for leaf in leaves if isinstance(leaf, TensorGuard | ScalarGuard)]
-        return [f"{leaf} fills a buffer, which what is looked up cannot" for leaf in reading]
-
     def _check(self, index: int, layout: Layout, seen: list[int], slots: tuple[Slot, ...], side: str) -> list[str]:
         if not 0 <= index < len(slots):
             return [f"there is no {side} {index}, the program has {len(slots)}"]
@@ -359,19 +375,28 @@ class Specialisation:
 
     def tensor_guards(self) -> list[TensorGuard]:
         """All tensor guards of the arguments, in order of reading."""
-        return [guard for argument in self.arguments for guard in _leaves(argument) if isinstance(guard, TensorGuard)]
+        return [leaf for guard in self.arguments for leaf in _leaves(guard) if isinstance(leaf, TensorGuard)]
 
-    def written_captures(self) -> list[int]:
-        """Places among the captured tensors of those that the program writes to."""
+    def looked_up_tensors(self) -> list[TensorGuard]:
+        """All tensor guards of what is looked up, in order of reading, which comes before the arguments."""
+        return [leaf for row in self.lookups for leaf in _leaves(row.guard) if isinstance(leaf, TensorGuard)]
+
+    def written_places(self) -> list[int]:
+        """Places of the tensors that the program writes to, other than arguments, among all that are read: those that
+        are looked up, the arguments, and the captured ones."""
         written = {i for i, _ in self.executable.program.aliases}
-        return [place for place, row in enumerate(self.captures) if row.buffer in written]
+        before, arguments = self.looked_up_tensors(), self.tensor_guards()
+        found = [place for place, row in enumerate(before) if row.buffer in written]
+        first = len(before) + len(arguments)
+        return found + [first + place for place, row in enumerate(self.captures) if row.buffer in written]
 
     def _tensor_sources(self) -> list[tuple[int, Layout]]:
-        rows: list[TensorGuard | Captured] = [*self.tensor_guards(), *self.captures]
+        rows: list[TensorGuard | Captured] = [*self.looked_up_tensors(), *self.tensor_guards(), *self.captures]
         return [(row.buffer, row.layout) for row in rows if row.buffer is not None]
 
     def _scalar_sources(self) -> list[int]:
-        leaves = [guard for argument in self.arguments for guard in _leaves(argument)]
+        guards = [*(row.guard for row in self.lookups), *self.arguments]
+        leaves = [leaf for guard in guards for leaf in _leaves(guard)]
         return [guard.buffer for guard in leaves if isinstance(guard, ScalarGuard)] + [row.buffer for row in self.hosts]
 
 

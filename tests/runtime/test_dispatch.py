@@ -120,6 +120,27 @@ def test_slot_writes_recycle_the_old_value(new_call: NewCall, tensor: Any, progr
     assert address
 
 
+def test_slots_are_cleared_before_memory_is_taken(
+    new_call: NewCall, tensor: Any, programs: Any, tensor_types: Any, identity: Any
+) -> None:
+    parameters = [tensor_types[1](np.zeros(3)) for _ in range(3)]
+    specialisation = identity()
+    for parameter in parameters:
+        specialisation.clear(parameter, "_grad")
+    call = new_call()
+    call.add(specialisation)
+    gone = []
+    for parameter in parameters[:2]:
+        parameter._grad = tensor()
+        gone.append(weakref.ref(parameter._grad))
+    none = sys.getrefcount(None)
+    for _ in range(1000):
+        assert call(tensor()).numpy().tolist() == [1, 2, 3]
+    assert [parameter._grad for parameter in parameters] == [None] * 3
+    assert [reference() for reference in gone] == [None] * 2
+    assert abs(sys.getrefcount(None) - none) < 900
+
+
 def test_results(new_call: NewCall, tensor: Any, programs: Any, tensor_types: Any) -> None:
     def two(kind: str, finish: Any = None) -> Specialisation:
         specialisation = Specialisation(programs.sum([(3,)], 2, 3))

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from dispatch_calls import VECTOR, NewCall, hits, nested
 
-from ingot.runtime import dispatch, dispatch_safe, dtypes, native
-from ingot.runtime.errors import BuildError
+from ingot.runtime import dispatch, dispatch_safe, dtypes, native, pool
 from ingot.runtime.layout import Layout
 from ingot.runtime.specialise import (
     AnyGuard,
@@ -26,7 +25,7 @@ from ingot.runtime.specialise import (
     ListGuard,
     Lookup,
     PredicateGuard,
-    ScalarGuard,
+    SlotGuard,
     Specialisation,
     TensorGuard,
     guard_value,
@@ -360,10 +359,34 @@ def test_a_lookup_whose_comparison_fails_or_rebinds_is_safe(new_call: NewCall, t
         names["value"] = [[tensor()]]
         call.add(specialisation)
         assert hits(call, x) is hit
-    with pytest.raises(BuildError, match="which what is looked up cannot"):
-        unfit = identity()
-        unfit.look_up(ItemGuard(names, "value", ScalarGuard(0)))
-        call.add(unfit)
+
+
+def test_a_slot_is_read_as_an_input(new_call: NewCall, tensor: Any, programs: Any, tensor_types: Any) -> None:
+    """As gradients are accumulated: the old value is read, and let go when the new one takes its place."""
+    parameter = tensor_types[1](np.zeros(3))
+    accumulate = Specialisation(programs.sum([(3,), (3,)], 1, 3))
+    accumulate.argument(TensorGuard(tensor_types[0], VECTOR, 0))
+    accumulate.look_up(SlotGuard(parameter, "_grad", TensorGuard(tensor_types[0], VECTOR, 1)))
+    accumulate.write(parameter, "_grad", VECTOR, 0)
+    begin = Specialisation(programs.sum([(3,)], 1, 3))
+    begin.argument(TensorGuard(tensor_types[0], VECTOR, 0))
+    begin.look_up(SlotGuard(parameter, "_grad", IdentityGuard(None)))
+    begin.write(parameter, "_grad", VECTOR, 0)
+    call = new_call()
+    call.add(begin)
+    call.add(accumulate)
+    x = tensor(1, 2, 3)
+    allocated = pool.stats()["allocated"]
+    for count in range(1, 6):
+        assert call(x) is None
+        assert parameter._grad.numpy().tolist() == [count, 2 * count, 3 * count]
+    assert (begin.calls, accumulate.calls) == (1, 4)
+    for wrong in (tensor(1.0), 3, tensor_types[1](np.zeros(3))):
+        parameter._grad = wrong
+        assert not hits(call, x)
+    parameter._grad = None
+    assert pool.stats()["allocated"] == allocated
+    assert call(x) is None and parameter._grad.numpy().tolist() == [1, 2, 3]
 
 
 def holds(lookup: Lookup) -> bool:
