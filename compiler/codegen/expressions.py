@@ -66,7 +66,8 @@ class Expressions:
             case Load():
                 return self._load(expr)
             case Apply(op, args, _, attrs):
-                return op.lower(self.scalar, self._dtype(args[0]), *map(self.value, args), **dict(attrs))  # type: ignore[no-any-return]
+                result: Reg = op.lower(self.scalar, self._dtype(args[0]), *map(self.value, args), **dict(attrs))
+                return result
 
     @staticmethod
     def _dtype(expr: Expr) -> DType:

@@ -122,7 +122,8 @@ class LoopEmitter:
         return new if at.mask is None or total.lanes == 1 else self.f.select(at.mask, new, total)
 
     def join(self, slot: Accumulator, a: Reg, b: Reg) -> Reg:
-        return TABLE[slot.op.lower.combine].lower(self.scalar, slot.dtype, a, b)  # type: ignore[no-any-return]
+        joined: Reg = TABLE[slot.op.lower.combine].lower(self.scalar, slot.dtype, a, b)
+        return joined
 
     def reduce(self, accumulators: Sequence[Accumulator], body: Sequence[Stmt], at: Expressions) -> None:
         """Start the accumulators, run the loops, fold the lanes, and name the results."""

@@ -41,9 +41,9 @@ def pushed_forward(value: Value, tangents: Sequence[Tangent]) -> Tangent:
         return parts[value.attrs["index"]] if isinstance(parts, tuple) else None
     if value.op.jvp is None:
         raise missing_rule("IG354", "has no forward derivative rule", value)
-    result = value.op.jvp(tuple(tangents), value, *value.operands, **value.attrs)
+    result: Tangent = value.op.jvp(tuple(tangents), value, *value.operands, **value.attrs)
     if result is None or isinstance(value.type, TensorType) or isinstance(result, tuple):
-        return result  # type: ignore[no-any-return]
+        return result
     return tuple(get(result, index=i) for i in range(len(value.types)))
 
 
