@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingot import aot
-from ingot.cli.loading import traced
+from ingot.cli.loading import add_specs, traced
 from ingot.compiler.aot import EMITTED, build, emitted
 from ingot.compiler.codegen import target
 from ingot.runtime.errors import SpecError
@@ -27,14 +27,7 @@ def add(commands: Any) -> None:
     command.add_argument("functions", nargs="+", metavar="FILE:FUNCTION", help="a Python file and a function in it")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where the files go")
     command.add_argument("--name", help="prefix of all C names (default: the first function's name)")
-    command.add_argument(
-        "--spec",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="shape and dtype of the next argument, such as 'f32[32,784]' or 'i64[b]'; "
-        "not needed after @ingot.jit(specs=[...])",
-    )
+    add_specs(command)
     command.add_argument("--target", default=aot.baseline(), help="the processor to build for (default: %(default)s)")
     command.add_argument(
         "--emit",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ingot.aot import Tensors, Traced
-from ingot.cli.loading import traced
+from ingot.cli.loading import add_specs, traced
 from ingot.compiler import pipeline
 from ingot.compiler.codegen import target
 from ingot.compiler.ir import Location
@@ -42,14 +42,7 @@ def add(commands: Any) -> None:
     stages = f"stages: {', '.join(pipeline.stage_names())}\n\n{_EXAMPLES}"
     command = commands.add_parser("dump", help="show a function at any stage", description=about, epilog=stages)
     command.add_argument("function", metavar="FILE:FUNCTION", help="a Python file and a function in it")
-    command.add_argument(
-        "--spec",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="shape and dtype of the next argument, such as 'f32[32,784]' or 'i64[b]'; "
-        "not needed after @ingot.jit(specs=[...])",
-    )
+    add_specs(command)
     shown = command.add_mutually_exclusive_group()
     shown.add_argument("--stage", default="graph", metavar="STAGE", help="what to show (default: graph)")
     shown.add_argument("--diff", metavar="PASS", help="show what this pass changed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import difflib
 import importlib.util
@@ -79,6 +80,18 @@ def imported(path: Path) -> ModuleType:
     with user_code(f"{path.name} cannot be imported"):
         spec.loader.exec_module(module)
     return module
+
+
+def add_specs(command: argparse.ArgumentParser) -> None:
+    """The option with the specs that `traced` takes."""
+    command.add_argument(
+        "--spec",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="shape and dtype of the next argument, such as 'f32[32,784]' or 'i64[b]'; "
+        "not needed after @ingot.jit(specs=[...])",
+    )
 
 
 def traced(reference: str, specs: Sequence[str]) -> tuple[str, Traced]:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ingot.cli import build, cache, doctor, dump, listings
 from ingot.runtime import flags
@@ -21,8 +22,8 @@ exit status: 0 done, 1 it could not be done (the reason is on standard error), 2
 class Parser(argparse.ArgumentParser):
     """Commands share how their help is laid out."""
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)  # type: ignore[arg-type]
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
 
 def parser() -> argparse.ArgumentParser:
