@@ -166,11 +166,6 @@ def _element(number: Any, dtype: DType) -> np.ndarray[Any, Any]:
         return np.array(number).astype(dtype.numpy)
 
 
-def shape_of(operand: Operand) -> Shape:
-    """The shape of a tensor; () of a number."""
-    return operand._layout.shape if isinstance(operand, TensorBase) else ()
-
-
 def common_shape(operands: tuple[Operand, ...], name: str) -> Shape:
     """The broadcast shape. Raises ShapeError (IG201) with the operation, both shapes and the user's line."""
     shapes = [operand._layout.shape for operand in operands if isinstance(operand, TensorBase)]

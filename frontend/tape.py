@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ingot.compiler.ir import Op, TensorType, Value, toposort
-from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
 from ingot.core import Array, Step, TensorBase, is_traced, type_of, version_of
 from ingot.modes import modes
@@ -270,8 +269,3 @@ def run_plan(plan: Plan, cotangents: Sequence[Array | None], node: Node) -> list
     for value in plan.order:
         known[value] = value.op.eval(*[known[o] for o in value.operands], **value.attrs)
     return [None if result is None else known[result] for result in plan.results]
-
-
-def is_projection(node: Node) -> bool:
-    """Whether the node picks one result of an operation with several."""
-    return node.op is get

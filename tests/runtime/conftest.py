@@ -43,12 +43,6 @@ class Parameter(Tensor):
     __slots__ = ()
 
 
-class ForeignTensor:
-    """Not a tensor class of the installation."""
-
-    _layout = None
-
-
 @lru_cache(maxsize=256)
 def _object_code(text: str, triple: str | None = None) -> bytes:
     import llvmlite.binding as llvm
