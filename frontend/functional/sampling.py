@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ingot.compiler.dims import product
+from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops import elementwise, transcendental
+from ingot.compiler.ops.control import scan
+from ingot.compiler.ops.index import put, take
 from ingot.compiler.ops.random import mt19937
+from ingot.compiler.ops.source import input as make_input
+from ingot.compiler.ops.source import iota
+from ingot.compiler.ops.view import flip
 from ingot.core import array_of, is_tensor, tensor_from_array
 from ingot.creation import check_device, marked, shape_from
 from ingot.functional.arithmetic import where
@@ -217,19 +223,30 @@ def _integers(generator: Generator, shape: Any, low: int, span: int, wide: bool 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A random order of 0 .. n - 1."""
     check_device(device)
+    words = (generator or default_generator).words(max(n - 1, 0))
     if modes.trace is not None:
-        raise TraceError(
-            "IG192",
-            "randperm cannot be compiled: each exchange depends on the one before",
-            where=user_line(),
-            fix="randperm outside, passed as an argument; or ingot.rand(n).argsort()",
-        )
-    words = array_of((generator or default_generator).words(max(n - 1, 0)))
-    steps = (words.astype(np.int64) % np.arange(n, 1, -1)).tolist()
+        return cast_to(_exchanged(words, n), dtype or dtypes.int64)
+    steps = (array_of(words).astype(np.int64) % np.arange(n, 1, -1)).tolist()
     order = list(range(n))
     for i, step in enumerate(steps):
         order[i], order[i + step] = order[i + step], order[i]
     return tensor_from_array(np.array(order, (dtype or dtypes.int64).numpy))
+
+
+def _exchanged(words: Tensor, n: int) -> Tensor:
+    """0 .. n - 1 after the exchange of i with i + words[i] % (n - i), for one i after the other, as a scan."""
+    order = apply(iota, type=TensorType(dtypes.int64, (n,)), axis=0)
+    if n < 2:
+        return order
+    place = order.narrow(0, 0, n - 1)
+    other = place + cast_to(words, dtypes.int64) % (n - place)
+    # Each step reads two elements and writes them back exchanged.
+    carry = make_input(type=TensorType(dtypes.int64, (n,)), name="order")
+    pair = make_input(type=TensorType(dtypes.int64, (2,)), name="pair")
+    exchanged = put(carry, pair, flip(take(carry, pair, axis=0), axes=(0,)), axis=0)
+    body = Graph((carry, pair), (exchanged,), (), "exchange")
+    pairs = stack([place, other], 1)
+    return apply_several(scan, order, pairs, body=body, carries=1, xs=1, length=n - 1)[0]
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:

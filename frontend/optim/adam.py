@@ -57,14 +57,13 @@ class Adam(Optimizer):
         """p -= lr / correction1 * average / (sqrt(square average) / sqrt(correction2) + eps)."""
         beta1, beta2 = group["betas"]
         scales = self._corrections(group, indices, beta1, beta2)
-        lr, weight_decay = group["lr"], group["weight_decay"]
-        decays, decoupled = group.plain("weight_decay") != 0, group["decoupled_weight_decay"]
+        lr, weight_decay, decoupled = group["lr"], group.unless_zero("weight_decay"), group["decoupled_weight_decay"]
         near = group.plain("betas")[0] > 0.5
         for i, (step_size, root) in zip(indices, scales, strict=True):
             param: Any = group.plain("params")[i]
             grad = -param.grad if group["maximize"] else param.grad
-            value = param * (1 - lr * weight_decay) if decays and decoupled else param
-            if decays and not decoupled:
+            value = param * (1 - lr * weight_decay) if weight_decay is not None and decoupled else param
+            if weight_decay is not None and not decoupled:
                 grad = grad + param * weight_decay
             average, square = self.zeros(param, "exp_avg"), self.zeros(param, "exp_avg_sq")
             average.copy_(_moved(average, grad, 1 - beta1, near))

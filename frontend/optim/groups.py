@@ -154,6 +154,10 @@ class ParamGroup(Watched):
         """The option as it is now, also within a trace, for decisions that are part of `structure`."""
         return dict.__getitem__(self, key)
 
+    def unless_zero(self, key: str) -> Any:
+        """The option; None when it is 0, which is part of `structure`."""
+        return None if self.plain(key) == 0 else self[key]
+
     # Those of dict itself would go past __getitem__.
     get = MutableMapping.get  # type: ignore[assignment]
     items = MutableMapping.items  # type: ignore[assignment]

@@ -57,13 +57,13 @@ class SGD(Optimizer):
 
     def update(self, group: ParamGroup, indices: list[int]) -> None:
         """p -= lr * (gradient, decayed and averaged)."""
-        lr, weight_decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
+        lr, weight_decay, momentum = group["lr"], group.unless_zero("weight_decay"), group.unless_zero("momentum")
         for i in indices:
             param: Any = group.plain("params")[i]
             grad = -param.grad if group["maximize"] else param.grad
-            if group.plain("weight_decay") != 0:
+            if weight_decay is not None:
                 grad = grad + param * weight_decay
-            if group.plain("momentum") != 0:
+            if momentum is not None:
                 buffer = self._averaged(group, param, grad, momentum)
                 grad = grad + buffer * momentum if group["nesterov"] else buffer
             param.add_(grad * -lr)

@@ -45,7 +45,7 @@ def test_cross_entropy_and_its_gradient_are_few_kernels() -> None:
         (lambda: functional.mse_loss(ingot.ones(3), ingot.ones(2)), ShapeError, "IG201"),
         (lambda: functional.mse_loss(ingot.ones(3), ingot.ones(3), reduction="avg"), SpecError, "IG217.*'avg'"),
         (lambda: functional.cross_entropy(ingot.ones(3, 4), ingot.ones(2, dtype=ingot.int64)), ShapeError, "IG244"),
-        (lambda: functional.mse_loss(ingot.ones(3, 1), ingot.ones(3)), ShapeError, r"IG201[\s\S]*do not belong together"),
+        (lambda: functional.mse_loss(ingot.ones(3, 1), ingot.ones(3)), ShapeError, r"IG201[\s\S]*do not belong"),
         (lambda: functional.cross_entropy(ingot.ones(4, 4), ingot.ones(4)), ShapeError, r"IG244[\s\S]*target.long"),
         (lambda: functional.nll_loss(ingot.ones(3, 4), ingot.ones(3)), DTypeError, "IG229"),
         (lambda: functional.cross_entropy(ingot.ones(3, 4), ingot.tensor([1, 2, 9])), IngotError, "9"),
