@@ -287,7 +287,8 @@ def _strided(array: np.ndarray[Any, Any]) -> Tensor:
             fix="ingot.from_numpy(array.copy())",
         )
     layout = Layout.of(dtype_from_numpy(array.dtype), array.shape, tuple(s // item for s in array.strides))
-    return new_tensor(layout, Storage.from_numpy(base), start // item)  # type: ignore[no-any-return]
+    shared: Tensor = new_tensor(layout, Storage.from_numpy(base), start // item)
+    return shared
 
 
 def as_tensor(data: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:

@@ -92,7 +92,8 @@ def detached(tensor: TensorBase) -> Tensor:
     """The same memory, off the tape."""
     trace = modes.trace
     if trace is None:
-        return new_tensor(tensor._layout, tensor._storage, tensor._offset)  # type: ignore[no-any-return]
+        alias: Tensor = new_tensor(tensor._layout, tensor._storage, tensor._offset)
+        return alias
     storage, chain = trace.place_of(tensor)
     result: Tensor = new_tensor(tensor._layout, storage, tensor._offset)
     if chain:

@@ -40,7 +40,8 @@ def _true_tensor(shape: Shape) -> Tensor:
     if trace is not None:
         return trace.wrap(full(TensorType(bool_, shape), True))
     one = tensor_from_array(np.ones((), np.bool_))
-    return new_tensor(layout_of(bool_, shape, (0,) * len(shape)), one._storage)  # type: ignore[no-any-return]
+    mask: Tensor = new_tensor(layout_of(bool_, shape, (0,) * len(shape)), one._storage)
+    return mask
 
 
 ON_TENSORS = Builder(apply, _true_tensor)

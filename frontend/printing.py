@@ -19,7 +19,7 @@ class Options:
     """What `set_printoptions` sets."""
 
     precision = 4
-    threshold = 1000
+    threshold: float = 1000
     edgeitems = 3
     linewidth = 80
     sci_mode: bool | None = None
@@ -34,9 +34,13 @@ def set_printoptions(
     sci_mode: bool | None = None,
 ) -> None:
     """How tensors print: digits, when to summarise, how much of an edge to show, line width, scientific or not."""
-    profiles = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, math.inf, 3, 80)}
+    profiles: dict[str, tuple[int, float, int, int]] = {
+        "default": (4, 1000, 3, 80),
+        "short": (2, 1000, 2, 80),
+        "full": (4, math.inf, 3, 80),
+    }
     if profile is not None:
-        Options.precision, Options.threshold, Options.edgeitems, Options.linewidth = profiles[profile]  # type: ignore[assignment]
+        Options.precision, Options.threshold, Options.edgeitems, Options.linewidth = profiles[profile]
     for name, value in (("precision", precision), ("threshold", threshold), ("edgeitems", edgeitems)):
         if value is not None:
             setattr(Options, name, value)

@@ -141,7 +141,8 @@ def _host_splat(trace: Any, number: Any, dtype: DType, shape: Shape) -> Tensor:
     if shape:
         value = trace.build(reshape, (value,), {"shape": (1,) * len(shape)})
         value = trace.build(expand, (value,), {"shape": shape})
-    return trace.wrap(value)  # type: ignore[no-any-return]
+    scalar: Tensor = trace.wrap(value)
+    return scalar
 
 
 def check_number(number: Any, dtype: DType) -> None:

@@ -284,7 +284,8 @@ def _view_of_input(
 ) -> Result:
     """A result over memory from outside: a view of the tensor that stands for it."""
     captured = next(c for c in trace.captured.values() if c.storage is storage)
-    source = trace.sources[storage.origin]  # type: ignore[index]
+    assert storage.origin is not None
+    source = trace.sources[storage.origin]
     if isinstance(source, GradientOf):
         return Fresh(outputs.add(trace.value_of(leaf)))
     base = SameArgument(source.leaf) if isinstance(source, Argument) else Same(captured.tensor)

@@ -164,7 +164,8 @@ def save(tensor: TensorBase, edge: Edge) -> Saved:
 def saved_array(saved: Saved, op: Op) -> Array:
     """The elements. Raises GradError (IG302) when the memory was written to since."""
     check_version(saved, op)
-    return saved.storage.array(saved.layout, saved.offset)  # type: ignore[no-any-return]
+    array: Array = saved.storage.array(saved.layout, saved.offset)
+    return array
 
 
 def check_version(saved: Saved, op: Op | None) -> None:

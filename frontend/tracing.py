@@ -177,7 +177,8 @@ class Trace:
             owner = next((t for t, grad in self.grads_read.values() if grad is tensor), None)
             source = CapturedTensor(tensor) if owner is None else GradientOf(owner)
             captured = self.capture(tensor, source, f"captured{len(self.inputs)}")
-        source_ = self.sources[captured.storage.origin]  # type: ignore[index]
+        assert captured.storage.origin is not None
+        source_ = self.sources[captured.storage.origin]
         if isinstance(source_, Argument) and id(tensor) not in self.own_arguments:
             self.pinned.add(source_.leaf)
         chain = chain_in(captured.region, tensor)

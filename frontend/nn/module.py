@@ -301,7 +301,8 @@ class Module:
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as "layers.3.weight"."""
         path, _, name = target.rpartition(".")
-        return getattr(self.get_submodule(path), name)  # type: ignore[no-any-return]
+        found: Parameter = getattr(self.get_submodule(path), name)
+        return found
 
     # ---- changing all of it
 
