@@ -124,3 +124,9 @@ kernel test_max_sum_0(b0: read f32, b1: write f32, b2: update f32) scratch f32[4
   }
 }"""
     )
+
+
+def test_sums_down_the_rows_read_a_kilobyte_of_each() -> None:
+    x = tensor("x", 4096, 1000)
+    (kernel,) = kernels(Graph((x,), (apply("sum", apply("mul", x, x), axes=(0,)),)))
+    assert [(s.extent, s.lanes) for s in loops(kernel)] == [(1000, 256), (4096, 1)]
