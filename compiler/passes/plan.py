@@ -217,7 +217,7 @@ class Planner:
         steps: list[Step] = []
         for position, node in enumerate(order):
             dying = [b for b in dict.fromkeys(map(self.root, node.operands)) if last.get(b) == position]
-            steps += self.step(node, dying, last)
+            steps += self.step(node, dying)
             for buffer in dying:
                 self.release(buffer)
             for index in range(len(node.types)):
@@ -295,7 +295,7 @@ class Planner:
 
     # ---- steps
 
-    def step(self, node: Value, dying: Sequence[Buffer], last: dict[Buffer, int]) -> list[Step]:
+    def step(self, node: Value, dying: Sequence[Buffer]) -> list[Step]:
         if node.op.name == "fused":
             return [self.launch(node, dying)]
         outputs = tuple(self.allocate((node, i), t) for i, t in enumerate(node.types))

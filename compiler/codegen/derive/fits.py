@@ -102,8 +102,8 @@ def relative(curve: Curve) -> Curve:
 
 def exponential() -> Iterator[Fit]:
     for elt, exp_terms, exp2_terms, tanh_terms, sinh_terms in (("f32", 5, 6, 6, 4), ("f64", 11, 12, 11, 7)):
-        quadratic: Curve = lambda r: (mp.exp(r) - 1 - r) / r**2  # noqa: E731
-        linear: Curve = lambda r: (mp.mpf(2) ** r - 1) / r  # noqa: E731
+        quadratic: Curve = lambda r: (mp.exp(r) - 1 - r) / r**2
+        linear: Curve = lambda r: (mp.mpf(2) ** r - 1) / r
         yield Fit("exp", elt, quadratic, -HALF_LN2, HALF_LN2, exp_terms, lambda r: r * r / mp.exp(r))
         yield Fit("exp2", elt, linear, -0.5005, 0.5005, exp2_terms, lambda r: r / mp.mpf(2) ** r)
         yield Fit("tanh", elt, lambda z: (of_square(mp.tanh)(z) - 1) / z, 0, 0.625**2, tanh_terms, lambda z: z)
@@ -111,20 +111,20 @@ def exponential() -> Iterator[Fit]:
 
 
 def logarithm() -> Iterator[Fit]:
-    cubic: Curve = lambda f: (mp.log(1 + f) - f + f * f / 2) / f**3  # noqa: E731
+    cubic: Curve = lambda f: (mp.log(1 + f) - f + f * f / 2) / f**3
     yield Fit("log", "f32", cubic, LOG_LO, LOG_HI, 8, lambda f: f**3 / mp.log(1 + f))
     yield Fit("log", "f64", atanh_series, 0, ATANH_HI, 7, lambda z: z / 2)
     yield Fit("log_long", "f64", lambda z: (atanh_series(z) - mp.mpf(2) / 3) / z, 0, ATANH_HI, 8, lambda z: z * z / 2)
-    base2: Curve = lambda f: mp.log(1 + f, 2) / f  # noqa: E731
+    base2: Curve = lambda f: mp.log(1 + f, 2) / f
     yield Fit("log2_short", "f64", base2, LOG_LO, LOG_HI, 12, relative(base2))
 
 
 def trigonometric() -> Iterator[Fit]:
-    sine: Curve = lambda z: (of_square(mp.sin)(z) - 1) / z  # noqa: E731
-    cosine: Curve = lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2  # noqa: E731
-    tangent: Curve = lambda z: (of_square(mp.tan)(z) - 1) / z  # noqa: E731
-    arctangent: Curve = lambda z: (of_square(mp.atan)(z) - 1) / z  # noqa: E731
-    arcsine: Curve = lambda z: (of_square(mp.asin)(z) - 1) / z  # noqa: E731
+    sine: Curve = lambda z: (of_square(mp.sin)(z) - 1) / z
+    cosine: Curve = lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
+    tangent: Curve = lambda z: (of_square(mp.tan)(z) - 1) / z
+    arctangent: Curve = lambda z: (of_square(mp.atan)(z) - 1) / z
+    arcsine: Curve = lambda z: (of_square(mp.asin)(z) - 1) / z
     for elt, terms, atan_terms, asin_terms in (("f32", 3, 5, 5), ("f64", 6, 11, 12)):
         yield Fit("sin", elt, sine, 0, QUARTER, terms, lambda z: z)
         yield Fit("cos", elt, cosine, 0, QUARTER, terms, lambda z: z * z)
@@ -134,30 +134,30 @@ def trigonometric() -> Iterator[Fit]:
 
 
 def error() -> Iterator[Fit]:
-    even: Curve = lambda z: of_square(mp.erf)(z) - 1  # noqa: E731
-    decay: Curve = lambda t: t * mp.erfc(t) / mp.erf(t)  # noqa: E731
+    even: Curve = lambda z: of_square(mp.erf)(z) - 1
+    decay: Curve = lambda t: t * mp.erfc(t) / mp.erf(t)
     yield Fit("erf", "f32", erf_exponent, 0, 3.95, 9, decay, double=1)
     yield Fit("erf", "f64", even, 0, 1, 13, lambda z: 1 / (even(z) + 1))
     tail = scaled_erfc(2)
     yield Fit("erf_tail", "f64", tail, from_pole(0.99, 2), from_pole(6, 2), 14, erfc_decay)
-    wide: Curve = lambda u: scaled_erfc(3.75)(u) * 7.5 / (1 - u)  # noqa: E731  # times t + 3.75
+    wide: Curve = lambda u: scaled_erfc(3.75)(u) * 7.5 / (1 - u)  # times t + 3.75
     yield Fit("erfc", "f64", wide, from_pole(0.74, 3.75), from_pole(27.5, 3.75), 21, relative(wide), double=2)
 
 
 def inverse_error() -> Iterator[Fit]:
-    inner: Curve = lambda v: erfinv_over_x(v + mp.mpf("3.125"))  # noqa: E731
-    middle: Curve = lambda v: erfinv_over_x((v + mp.mpf("3.25")) ** 2)  # noqa: E731
-    outer: Curve = lambda v: erfinv_over_x((v + 5) ** 2)  # noqa: E731
+    inner: Curve = lambda v: erfinv_over_x(v + mp.mpf("3.125"))
+    middle: Curve = lambda v: erfinv_over_x((v + mp.mpf("3.25")) ** 2)
+    outer: Curve = lambda v: erfinv_over_x((v + 5) ** 2)
     yield Fit("erfinv_inner", "f64", inner, -3.125, 3.13, 25, relative(inner), double=2)
     yield Fit("erfinv_middle", "f64", middle, -0.7505, 0.7505, 20, relative(middle), double=2)
     yield Fit("erfinv_outer", "f64", outer, -1.0005, 1.05, 18, relative(outer), double=2)
 
 
 def gamma() -> Iterator[Fit]:
-    low: Curve = lambda v: lgamma_zeros(v + 1)  # noqa: E731
-    high: Curve = lambda v: lgamma_zeros(v + 2)  # noqa: E731
+    low: Curve = lambda v: lgamma_zeros(v + 1)
+    high: Curve = lambda v: lgamma_zeros(v + 2)
     root = digamma_root()
-    centre: Curve = lambda v: mp.digamma(v + mp.mpf("1.75")) / (v + mp.mpf("1.75") - root)  # noqa: E731
+    centre: Curve = lambda v: mp.digamma(v + mp.mpf("1.75")) / (v + mp.mpf("1.75") - root)
     yield Fit("lgamma_one", "f64", low, -0.5, 0.5, 27, relative(low))
     yield Fit("lgamma_two", "f64", high, -0.5, 0.5, 18, relative(high))
     yield Fit("lgamma_tail", "f64", stirling, mp.mpf(10) ** -20, mp.mpf(1) / 64, 8, lambda z: mp.sqrt(z))
