@@ -69,9 +69,9 @@ def reach(fn: Any, objects: tuple[tuple[str, Any], ...] = ()) -> Reach:
 def code_of(fn: Any) -> types.CodeType | None:
     """The code of a Python function or bound method, through functools.wraps and partial."""
     while fn is not None:
-        code = getattr(fn, "__code__", None)
+        code: types.CodeType | None = getattr(fn, "__code__", None)
         if code is not None:
-            return code  # type: ignore[no-any-return]
+            return code
         fn = _wrapped(fn)
     return None
 
@@ -159,8 +159,11 @@ class _Walk:
         if isinstance(value, types.MethodType):
             self.value(f"{label}.__self__", value.__self__)
         elif isinstance(value, partial):
-            self.container(f"{label}.args", value.args)
-            self.container(f"{label}.keywords", value.keywords)
+            for name in ("args", "keywords"):
+                bound = getattr(value, name)
+                if bound:
+                    self.attributes.append(Attribute(f"{label}.{name}", name, bound, value, None))
+                    self.container(f"{label}.{name}", bound)
 
     def container(self, label: str, value: Any) -> None:
         """Follow the items of a container, once."""

@@ -176,6 +176,9 @@ class SafeSpecialisation:
         calls.append(self.calls)
         self.source = _Source(f"s{len(calls)}_")
         self.cells: list[str] = []
+        # Memory for pointers and scalars that no call is using.
+        free: list[tuple[Any, int, ctypes.c_void_p]] = []
+        self.scratches = self.source.name(free)
         # The locals that hold the storages of tensors, in order of reading.
         self.storages: list[str] = []
         program = specialisation.executable.program
@@ -275,6 +278,8 @@ class SafeSpecialisation:
         source.add(f"{storage} = {tensor}.{kinds.storage_slot}")
         source.require(f"type({storage}) is {source.name(kinds.storage_type)}")
         source.add(f"{address} = {storage}.ptr")
+        # The address of an array is found when it is first needed.
+        source.add(f"if {address} is None: {address} = {storage}.data_ptr()")
         source.require(f"type({address}) is int")
         if buffer is not None:
             source.add(f"{address} += {tensor}.{kinds.offset_slot} * {layout.itemsize}")
@@ -295,13 +300,7 @@ class SafeSpecialisation:
             source.add(f"{source.name(slot.owner)}.{slot.slot} = None")
         rows: list[Write | Output] = [*spec.writes, *spec.outputs]
         made = [self._fresh(row.layout, first_output + row.output) for row in rows]
-        packer = struct.Struct(f"{len(self.buffers)}Q{len(self.cells)}d")
-        scratches: list[tuple[Any, int, ctypes.c_void_p]] = []
-        source.add(
-            f"scratch = {source.name(scratches)}.pop() if {source.name(scratches)} else new_scratch({packer.size})"
-        )
-        values = ", ".join([*self.buffers, *self.cells])
-        source.add(f"{source.name(packer.pack_into)}(scratch[0], 0{', ' if values else ''}{values})")
+        pointers = self._write_pointers()
         dims = (ctypes.c_int64 * len(spec.dims))(*spec.dims)
         source.name(dims)
         workspace = "None"
@@ -310,15 +309,28 @@ class SafeSpecialisation:
             source.add(f"workspace, workspace_owner = allocate({spec.workspace_bytes})")
         place = ctypes.addressof(dims) if spec.dims else None
         entry = source.name(spec.executable.entry)
-        source.add(f"status = {entry}(scratch[2], {place}, {workspace}, context[0])")
+        source.add(f"status = {entry}({pointers}, {place}, {workspace}, context[0])")
         if spec.workspace_bytes:
             source.add("del workspace_owner")
-        source.add(f"{source.name(scratches)}.append(scratch)")
+        if self.cells:
+            source.add(f"{self.scratches}.append(scratch)")
         source.add(f"{source.name(self.calls)}[0] += 1")
         source.add(f"if status: raise_status({spec.name!r}, status)")
         for row, tensor in zip(spec.writes, made, strict=False):
             source.add(f"{source.name(row.owner)}.{row.slot} = {tensor}")
         self._write_result(made[len(spec.writes) :])
+
+    def _write_pointers(self) -> str:
+        """Write out how the entry's first argument is made; the argument."""
+        source = self.source
+        if not self.cells:
+            # The program only reads its pointers: a bytes object does, and is made faster than memory is found again.
+            pack = source.name(struct.Struct(f"{len(self.buffers)}Q").pack)
+            return f"{pack}({', '.join(self.buffers)})"
+        packer = struct.Struct(f"{len(self.buffers)}Q{len(self.cells)}d")
+        source.add(f"scratch = {self.scratches}.pop() if {self.scratches} else new_scratch({packer.size})")
+        source.add(f"{source.name(packer.pack_into)}(scratch[0], 0, {', '.join([*self.buffers, *self.cells])})")
+        return "scratch[2]"
 
     def _fresh(self, layout: Any, buffer: int) -> str:
         """Write out the construction of a fresh tensor; its name."""

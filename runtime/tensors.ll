@@ -35,6 +35,8 @@ declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
 declare ptr @PyTuple_New(i64)
 declare i32 @PyTuple_SetItem(ptr, i64, ptr)
+declare i32 @PyObject_GetBuffer(ptr, ptr, i32)
+declare void @PyBuffer_Release(ptr)
 
 define internal ptr @slot_of(ptr %object, ptr %offset_cell) alwaysinline {
   %offset = load i64, ptr %offset_cell
@@ -188,8 +190,47 @@ fail:
   ret { ptr, ptr } zeroinitializer
 }
 
+; Find the address of a storage whose owner keeps it, as arrays do, and store it; whether there was one.
+define internal i1 @storage_resolve(ptr %storage) noinline {
+  ; A Py_buffer is 80 bytes and begins with the address.
+  %view = alloca [16 x i64], align 16
+  %owner_slot = call ptr @slot_of(ptr %storage, ptr @storage_owner_offset)
+  %owner = load ptr, ptr %owner_slot
+  %no_owner = icmp eq ptr %owner, null
+  br i1 %no_owner, label %no, label %open
+open:
+  ; Opening it may run Python code.
+  call void @Py_IncRef(ptr %storage)
+  call void @Py_IncRef(ptr %owner)
+  %status = call i32 @PyObject_GetBuffer(ptr %owner, ptr %view, i32 0)
+  %refused = icmp ne i32 %status, 0
+  br i1 %refused, label %clear, label %read
+read:
+  %address = load ptr, ptr %view
+  call void @PyBuffer_Release(ptr %view)
+  %object = call ptr @PyLong_FromVoidPtr(ptr %address)
+  %failed = icmp eq ptr %object, null
+  br i1 %failed, label %clear, label %set
+set:
+  %slot = call ptr @slot_of(ptr %storage, ptr @storage_ptr_offset)
+  %old = load ptr, ptr %slot
+  store ptr %object, ptr %slot
+  call void @Py_DecRef(ptr %old)
+  br label %close
+clear:
+  call void @PyErr_Clear()
+  br label %close
+close:
+  %found = phi i1 [ true, %set ], [ false, %clear ]
+  call void @Py_DecRef(ptr %owner)
+  call void @Py_DecRef(ptr %storage)
+  ret i1 %found
+no:
+  ret i1 false
+}
+
 ; {data, storage} of a tensor whose layout is exactly `layout`, the storage with a new reference; storage is null, and
-; no exception is set, when the tensor is anything else or its address is not known yet.
+; no exception is set, when the tensor is anything else or its address cannot be found.
 define internal { ptr, ptr } @tensor_read(ptr %tensor, ptr %layout, i64 %itemsize) alwaysinline {
   %layout_slot = call ptr @slot_of(ptr %tensor, ptr @tensor_layout_offset)
   %found_layout = load ptr, ptr %layout_slot
@@ -209,7 +250,14 @@ check_address:
   %ptr_slot = call ptr @slot_of(ptr %storage, ptr @storage_ptr_offset)
   %address_object = load ptr, ptr %ptr_slot
   %has_address = call i1 @is_int(ptr %address_object)
-  br i1 %has_address, label %read_address, label %miss
+  br i1 %has_address, label %read_address, label %check_unknown
+check_unknown:
+  %none = load ptr, ptr @object_none
+  %is_unknown = icmp eq ptr %address_object, %none
+  br i1 %is_unknown, label %resolve, label %miss
+resolve:
+  %resolved = call i1 @storage_resolve(ptr %storage)
+  br i1 %resolved, label %check_storage, label %miss
 read_address:
   %address = call ptr @PyLong_AsVoidPtr(ptr %address_object)
   %bad_address = icmp eq ptr %address, null

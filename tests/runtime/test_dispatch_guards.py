@@ -44,10 +44,14 @@ def test_tensor_guards(new_call: NewCall, tensor: Any, identity: Any, tensor_typ
     assert not hits(call, tensor_types[0](np.zeros(3, np.float32)))
     assert not hits(call, tensor_types[1](np.zeros(3)))  # another class
     unresolved = tensor()
-    unresolved._storage = Storage.from_numpy(np.zeros(3))  # its address is not known yet
-    assert not hits(call, unresolved)
-    unresolved._storage.data_ptr()
-    assert hits(call, unresolved)
+    unresolved._storage = Storage.from_numpy(np.ones(3))
+    assert unresolved._storage.ptr is None and call(unresolved).numpy().tolist() == [1.0, 1.0, 1.0]
+    assert unresolved._storage.ptr == unresolved._storage.owner.ctypes.data
+    owners: list[Any] = [None, 3, []]
+    for owner in owners:
+        lost = tensor()
+        lost._storage = Storage(None, 24, owner)
+        assert not hits(call, lost) and lost._storage.ptr is None
     strange = tensor()
     strange._storage = "traced"
     assert not hits(call, strange)
