@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ingot.compiler.dims import Dim, product, quotient
+from ingot.compiler.dims import Dim, quotient
 from ingot.compiler.ir import Shape, Size
 from ingot.compiler.kernel import Apply, Expr, Index, Literal, Position
 from ingot.compiler.ops import TABLE
@@ -243,7 +243,3 @@ def _reshape(place: Place, shape: Shape, operand: Shape, _a: Mapping[str, Any], 
 
 # How a view's element is found in its operand. Pad and concat choose between places and are not among them.
 VIEWS: dict[str, Rule] = {"permute": _permute, "expand": _expand, "slice": _slice, "flip": _flip, "reshape": _reshape}
-
-
-def numel(shape: Shape) -> Size:
-    return product(shape)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ingot.compiler import indexing
-from ingot.compiler.dims import quotient
+from ingot.compiler.dims import product, quotient
 from ingot.compiler.indexing import Place, apply, both, computed, constant, plus, position, root_place, scaled
 from ingot.compiler.ir import Graph, Shape, Size, Value
 from ingot.compiler.kernel import (
@@ -257,7 +257,7 @@ class RowLowering:
 
     def full(self, value: Value) -> bool:
         """Whether the value has an element for every iteration (else for every row)."""
-        return not self.inner or indexing.numel(value.shape) == indexing.numel(self.domain)
+        return not self.inner or product(value.shape) == product(self.domain)
 
     def reductions(self) -> list[Value]:
         return [v for v in self.body.values if folds(v)]
@@ -325,7 +325,7 @@ class RowLowering:
 
     def staged(self) -> dict[Value, int]:
         """Expensive full values that a later phase reads again: they are kept in a scratch row."""
-        row = indexing.numel(tuple(n for _, n in self.inner))
+        row = product(tuple(n for _, n in self.inner))
         if not isinstance(row, int) or row > 1 << 16:
             return {}
         if self.axes[-1] not in self.inner:
@@ -345,7 +345,7 @@ class RowLowering:
         """A scratch row for the value, indexed by the reduced axes."""
         row = indexing.linear(tuple(indexing.axis_index(a) for a, _ in self.inner), tuple(n for _, n in self.inner))
         buffer = len(self.buffers) + len(self.scratch)
-        self.scratch.append((value.dtype, indexing.numel(tuple(n for _, n in self.inner))))
+        self.scratch.append((value.dtype, product(tuple(n for _, n in self.inner))))
         return Load(buffer, row, value.dtype)
 
     def kernel(self, body: tuple[Stmt, ...]) -> Kernel:

@@ -14,7 +14,7 @@ from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.sizes import Sizes
 from ingot.compiler.codegen.spelling import Module, Reg
-from ingot.compiler.indexing import numel
+from ingot.compiler.dims import product
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import Kernel
 from ingot.compiler.passes.plan import Branch, Copy, Launch, Place, Plan, Scan, Step, While
@@ -124,7 +124,7 @@ class EntryEmitter:
             case Launch(kernel, buffers):
                 self.launch(self.kernels(kernel), [pointer(b) for b in buffers])
             case Copy(source, target, type):
-                self.copy(pointer(source), pointer(target), numel(type.shape) * type.dtype.itemsize)
+                self.copy(pointer(source), pointer(target), product(type.shape) * type.dtype.itemsize)
             case Branch():
                 self.branch(step, pointer)
             case While():
@@ -206,7 +206,7 @@ class EntryEmitter:
         def body(_: list[Reg]) -> Sequence[Reg]:
             self.inside(step.body, state, following, arena)
             for source, target, type in zip(following, state, step.types, strict=True):
-                self.copy(source, target, numel(type.shape) * type.dtype.itemsize)
+                self.copy(source, target, product(type.shape) * type.dtype.itemsize)
             return []
 
         f.while_(test, body, [])
@@ -225,7 +225,7 @@ class EntryEmitter:
             ys = [f.offset(base, f.mul(at, size)) for base, size in results]
             self.inside(step.body, [*carries, *xs, *constants], [*following, *ys], arena)
             for source, target, type in zip(following, carries, step.carry_types, strict=True):
-                self.copy(source, target, numel(type.shape) * type.dtype.itemsize)
+                self.copy(source, target, product(type.shape) * type.dtype.itemsize)
             return []
 
         f.loop(0, length, 1, body)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ingot.compiler import indexing
+from ingot.compiler.dims import product
 from ingot.compiler.fused import Style, fused
 from ingot.compiler.ir import Graph, Shape, Value, at
 from ingot.compiler.lower import Illegal, folds, lower
@@ -77,19 +78,19 @@ def is_cheap_number(value: Value) -> bool:
 
     What follows a reduction to one element is not among them: it is part of the reduction's kernel.
     """
-    if value.op.kind != "elementwise" or indexing.numel(value.shape) != 1:
+    if value.op.kind != "elementwise" or product(value.shape) != 1:
         return False
     count, waiting = 0, [value]
     while waiting:
         at_value = waiting.pop()
-        if at_value.op.kind == "elementwise" and indexing.numel(at_value.shape) == 1:
+        if at_value.op.kind == "elementwise" and product(at_value.shape) == 1:
             count += OPERATIONS.get(at_value.op.name, 1)
             if count > CHEAP:
                 return False
             waiting.extend(at_value.operands)
         elif at_value.op.name in FREE:
             waiting.extend(at_value.operands)
-        elif at_value.op.kind == "reduce" and indexing.numel(at_value.shape) == 1:
+        elif at_value.op.kind == "reduce" and product(at_value.shape) == 1:
             return False
     return True
 
@@ -223,10 +224,10 @@ class Fusion:
         """Whether the value reads the group's members in the very iteration (or row) that computes them."""
         axes = tuple((f"i{d}", n) for d, n in enumerate(domain))
         kept = tuple(a for d, a in enumerate(axes) if d not in reduced)
-        extents, everything = dict(axes), indexing.numel(domain)
+        extents, everything = dict(axes), product(domain)
 
         def own(v: Value) -> indexing.Place:
-            return indexing.root_place(v.shape, axes if indexing.numel(v.shape) == everything else kept, extents)
+            return indexing.root_place(v.shape, axes if product(v.shape) == everything else kept, extents)
 
         if value.op.name in INDEXED:
             return True  # reads at computed places; lowering settles it

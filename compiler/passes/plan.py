@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from ingot.compiler.dims import product
 from ingot.compiler.in_place import reads_where_it_writes
-from ingot.compiler.indexing import numel
 from ingot.compiler.ir import Graph, Size, TensorType, Value
 from ingot.compiler.kernel import Kernel
 
@@ -128,7 +128,7 @@ class Arena:
 
 def aligned_bytes(type: TensorType) -> Size:
     """Bytes of a tensor, a whole number of cache lines and at least one."""
-    size = numel(type.shape) * type.dtype.itemsize
+    size = product(type.shape) * type.dtype.itemsize
     if isinstance(size, int):
         return max(64, -(-size // 64) * 64)
     return (size + 127) // 64 * 64
@@ -368,7 +368,7 @@ class Planner:
 
 def slice_bytes(type: TensorType) -> Size:
     """Bytes of one element of the leading axis."""
-    return numel(type.shape[1:]) * type.dtype.itemsize
+    return product(type.shape[1:]) * type.dtype.itemsize
 
 
 def in_order(nodes: Sequence[Value], needs: dict[Value, set[Value]]) -> list[Value]:

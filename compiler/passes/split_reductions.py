@@ -7,7 +7,7 @@ The cut depends on the shape alone, so results do not depend on the number of th
 
 from __future__ import annotations
 
-from ingot.compiler.indexing import numel
+from ingot.compiler.dims import product
 from ingot.compiler.ir import Graph, Value
 from ingot.compiler.ops import TABLE
 
@@ -25,7 +25,7 @@ def split(value: Value) -> Value | None:
     if value.op.kind != "reduce" or "axes" not in value.attrs or value.dtype.itemsize < 4:
         return None
     (x,) = value.operands
-    kept, total = numel(value.shape), numel(x.shape)
+    kept, total = product(value.shape), product(x.shape)
     if not isinstance(kept, int) or not isinstance(total, int) or not 0 < kept < FEW or total // kept < LONG:
         return None
     axes = value.attrs["axes"]
