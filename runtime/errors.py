@@ -150,7 +150,6 @@ CODES: dict[str, str] = {
     "IG315": "backward() inside a compiled function reached a tensor that was computed outside of it. Compute it "
     "inside, or detach it.",
     "IG316": "The derivative of a compiled function's derivative needs both derivatives inside one compiled function.",
-    "IG317": "Only a leaf can be a parameter of a module: a tensor that no recorded operation made.",
     "IG318": "grad differentiates functions whose result is a floating scalar.",
     "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
     "IG352": "Derivatives were asked for by an input that does not exist or is not floating.",
