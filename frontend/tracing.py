@@ -321,14 +321,14 @@ def host_number(container: dict[str, Any], key: str) -> Any:
 
 # What a traced value was used as: the code of the error and the way out.
 _USES = {
-    "bool()": ("IG180", "ingot.where(condition, a, b), or ingot.cond(condition, then, otherwise)"),
+    "bool()": ("IG180", "ingot.where(condition, a, b)"),
     "int()": (
         "IG181",
         "tensor arithmetic instead of a Python number, or pass the number as a Python int",
     ),
     "float()": ("IG181", "tensor arithmetic instead of a Python number"),
     "an index or a size": ("IG182", "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)]"),
-    "iteration": ("IG183", "for row in x.unbind(0): ..., or ingot.scan(body, init, x)"),
+    "iteration": ("IG183", "for row in x.unbind(0): ..."),
 }
 
 
@@ -339,9 +339,9 @@ def _fix_for(use: str, line: str | None) -> str:
             if source.startswith(keyword):
                 condition = source[len(keyword) :].rstrip(":").split(",")[0].strip()
                 return {
-                    "while ": f"ingot.while_loop(lambda ...: {condition}, body, init)",
+                    "while ": f"a fixed number of steps that keep the old value: ingot.where({condition}, new, old)",
                     "assert ": f"the check outside of compiled code: assert {condition}",
-                }.get(keyword, f"ingot.where({condition}, a, b), or ingot.cond({condition}, then, otherwise)")
+                }.get(keyword, f"ingot.where({condition}, a, b)")
     return _USES.get(use, ("", "the value outside of compiled code: return the tensor and read it there"))[1]
 
 
