@@ -43,7 +43,7 @@ CODES: dict[str, str] = {
     "IG170": "A native call needs the name of a C function and at least one result.",
     "IG171": "The array version of a native function gave other dtypes or shapes than were declared.",
     "IG180": "A traced tensor was used as a truth value (if, while, and, assert). Compiled code is made before its "
-    "elements are known: use where for both sides, or cond and while_loop for control flow on the device.",
+    "elements are known: use where to keep one of two results.",
     "IG181": "A traced tensor was converted to a Python number. Its elements are not known while the function is "
     "traced: keep computing with tensors, or pass the number as a Python number, of which each value is "
     "compiled by itself.",
