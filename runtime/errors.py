@@ -49,8 +49,8 @@ CODES: dict[str, str] = {
     "compiled by itself.",
     "IG182": "A traced tensor was used as an index of a sequence or as a size. Index tensors with tensors "
     "(index_select, gather); sizes must be known when the function is traced.",
-    "IG183": "A traced tensor was iterated over. x.unbind(0) gives its rows when their number is known; scan runs a "
-    "loop inside the compiled code.",
+    "IG183": "A traced tensor was iterated over. x.unbind(0) gives its rows, whose number is known while the "
+    "function is traced.",
     "IG184": "The elements of a traced or captured tensor were asked for (item, tolist, numpy). They would be frozen "
     "into the compiled code; return the tensor and read it outside.",
     "IG185": "An operation gives a shape that depends on the elements of a tensor (nonzero, unique, indexing with a "
