@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from ingot import tree
 from ingot.compiled_gradient import attach, copies
-from ingot.compiler import ir
+from ingot.compiler import ir, pipeline
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph
 from ingot.core import TensorBase, array_of, bump_version, new_tensor, tensor_from_array
@@ -103,11 +102,9 @@ def _compiler_folder() -> Path:
 
 
 def compiled(graph: Graph, name: str) -> Program:
-    """Compile now. The pipeline is imported here, because a process that finds its programs on disk never needs it."""
-    pipeline = importlib.import_module("ingot.compiler.pipeline")
+    """Compile now."""
     with timeline.span(name, "compile"):
-        program: Program = pipeline.compile(graph, name=name)
-    return program
+        return pipeline.compile(graph, name=name)
 
 
 def _address(tensor: TensorBase) -> int:
