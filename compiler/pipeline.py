@@ -5,18 +5,19 @@ This file alone knows the order. Between passes it can verify, print and time.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from ingot.compiler.codegen.contract import emit_contract, tile_contract
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.entry import THREADS, emit_entry
 from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.loops import emit_loops
 from ingot.compiler.codegen.object_code import assembly, object_code
 from ingot.compiler.codegen.sizes import Sizes, symbols
-from ingot.compiler.codegen.special import emit_special
 from ingot.compiler.codegen.spelling import Module, spell_bytes
 from ingot.compiler.codegen.target import Target, host
 from ingot.compiler.ir import Graph, Location, Size, TensorType, Value
@@ -95,7 +96,7 @@ class Build:
     def schedule(self, kernel: Kernel) -> Kernel:
         (first, *_) = kernel.body or (None,)
         if isinstance(first, Contract):
-            return kernel._replace(body=(tile_contract(first, self.target),))
+            return kernel._replace(body=(part("contract").tile_contract(first, self.target),))
         return kernel if isinstance(first, Special) else schedule_loops(kernel, self.target)
 
     def emit(self, kernel: Kernel) -> Emitted:
@@ -117,11 +118,18 @@ class Build:
             return Sizes(f, self.dims, lambda: f.load(place, "ptr", pure=True))
 
         (first, *_) = kernel.body or (None,)
-        if isinstance(first, Contract):
-            return emit_contract(self.module, self.target, kernel, sizes)
-        if isinstance(first, Special):
-            return emit_special(self.module, self.target, kernel, sizes)
+        if isinstance(first, Contract | Special):
+            own = part("contract").emit_contract if isinstance(first, Contract) else part("special").emit_special
+            emitted: Emitted = own(self.module, self.target, kernel, sizes)
+            return emitted
         return emit_loops(self.module, self.target, kernel, cost(kernel, self.target), sizes)
+
+
+@functools.cache
+def part(name: str) -> Any:
+    """A part of the code generator that small programs do without: it is imported with the first kernel that needs it,
+    because `import ingot` and the first result should not wait for it."""
+    return importlib.import_module(f"ingot.compiler.codegen.{name}")
 
 
 def kernel_label(body: Graph) -> str:

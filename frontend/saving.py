@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,8 @@ def save(obj: Any, path: str | Path) -> None:
 
     Raises SpecError (IG605) for what cannot be stored, OutputError (IG602) when the file cannot be written.
     """
+    import tempfile  # 3 ms that only a write needs
+
     from safetensors.numpy import save as serialised
 
     tensors: dict[str, np.ndarray[Any, Any]] = {}

@@ -11,7 +11,6 @@ import platform
 import re
 import stat
 import struct
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -136,6 +135,8 @@ def put(entry_key: str, payload: bytes) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
+    import tempfile  # 3 ms that only a write needs
+
     handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

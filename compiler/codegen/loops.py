@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ingot.compiler.codegen.contract.transpose import transpose
 from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.expressions import Expressions, register_elt
 from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.scalar import Scalar
 from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.codegen.target import Target
+from ingot.compiler.codegen.transpose import transpose
 from ingot.compiler.ir import Size
 from ingot.compiler.kernel import (
     Accumulate,

@@ -163,7 +163,7 @@ def test_a_read_only_directory_is_read_and_not_written(tmp_path: Path) -> None:
     (tmp_path / "cache" / "entries").chmod(0o555)
     (tmp_path / "cache" / "entries" / one("a")).chmod(0o444)
     code = f"""
-        import os, sys
+        import os, sys, tempfile  # the last one while this user may still read the interpreter's files
         from ingot.runtime import cache
         if os.geteuid() == 0:
             os.setgid(12345); os.setuid(12345)

@@ -14,9 +14,9 @@ from ingot.compiler.codegen.contract.context import Context
 from ingot.compiler.codegen.contract.integers import Int
 from ingot.compiler.codegen.contract.pairs import as_pairs, halves, join_pairs
 from ingot.compiler.codegen.contract.plan import count
-from ingot.compiler.codegen.contract.transpose import group_lanes, join, turn_groups
 from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.spelling import Reg
+from ingot.compiler.codegen.transpose import group_lanes, join, turn_groups
 
 PARAMETERS = (
     ("ptr", "to"),

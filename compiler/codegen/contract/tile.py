@@ -13,9 +13,9 @@ from ingot.compiler.codegen.contract.context import Context
 from ingot.compiler.codegen.contract.epilogue import emit_epilogue
 from ingot.compiler.codegen.contract.integers import Int
 from ingot.compiler.codegen.contract.pairs import multiply_pairs
-from ingot.compiler.codegen.contract.transpose import transpose
 from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.spelling import Reg
+from ingot.compiler.codegen.transpose import transpose
 
 
 @dataclass(frozen=True)
