@@ -67,27 +67,35 @@ def expressions(stmt: Stmt) -> Iterator[Expr]:
             pass
 
 
+def operands(expr: Expr) -> Iterator[Expr]:
+    """What an expression reads, conditions and computed places included."""
+    match expr:
+        case Apply(args=args):
+            yield from args
+        case Load(at=index, when=when):
+            yield from (e for e, _ in index.computed)
+            if when is not None:
+                yield when
+        case Position(at=index):
+            yield from (e for e, _ in index.computed)
+        case _:
+            pass
+
+
+def tree(*roots: Expr) -> Iterator[Expr]:
+    """Expressions and everything below them, each object once."""
+    stack, seen = list(roots), dict[int, Expr]()
+    while stack:
+        at = stack.pop()
+        if id(at) not in seen:
+            seen[id(at)] = at
+            yield at
+            stack.extend(operands(at))
+
+
 def subexpressions(kernel: Kernel) -> list[Expr]:
     """Every distinct expression of the kernel."""
-    stack = [e for s in statements(kernel.body) for e in expressions(s)]
-    seen: dict[int, Expr] = {}
-    while stack:
-        expr = stack.pop()
-        if id(expr) in seen:
-            continue
-        seen[id(expr)] = expr
-        match expr:
-            case Apply(args=args):
-                stack.extend(args)
-            case Load(at=index, when=when):
-                stack.extend(e for e, _ in index.computed)
-                if when is not None:
-                    stack.append(when)
-            case Position(at=index):
-                stack.extend(e for e, _ in index.computed)
-            case _:
-                pass
-    return list(seen.values())
+    return list(tree(*(e for s in statements(kernel.body) for e in expressions(s))))
 
 
 def indices(kernel: Kernel) -> list[Index]:
@@ -376,18 +384,6 @@ def cost(kernel: Kernel, target: Target) -> float:
 
     walk(kernel.body, 1.0, 1)
     return total
-
-
-def tree(expr: Expr) -> Iterator[Expr]:
-    """An expression and everything below it, each object once."""
-    stack, seen = [expr], set()
-    while stack:
-        at = stack.pop()
-        if id(at) not in seen:
-            seen.add(id(at))
-            yield at
-            if isinstance(at, Apply):
-                stack.extend(at.args)
 
 
 def count_operations(expr: Expr) -> int:

@@ -12,6 +12,7 @@ from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph
 from ingot.compiler.ops.source import scalar_like
 from ingot.compiler.passes.plan import Arena, Copy, Launch, Plan
+from ingot.runtime.dtypes import int32
 
 
 def plan(graph: Graph) -> Plan:
@@ -110,3 +111,12 @@ def test_one_result_replaces_an_operand_that_another_result_of_the_kernel_reads_
     shared = apply("mul", a, b)
     graph = Graph((a, b), (apply("cumsum", apply("exp", shared), axis=0), apply("add", turned, shared)))
     check(graph, np.arange(5, dtype=np.float32), np.ones(5, np.float32))
+
+
+def test_indices_that_are_read_elsewhere_are_not_overwritten() -> None:
+    """A rolled index reads ahead of where the result is written, so the result may not replace the indices."""
+    x, indices = tensor("x", 300), tensor("i", 300, dtype=int32)
+    rolled = apply("slice", apply("concat", indices, indices, axis=0), start=(7,), stop=(307,), step=(1,))
+    taken = apply("cast", apply("take", x, rolled, axis=0), dtype=int32)
+    graph = Graph((x, indices), (taken,), ((0, 1),))
+    check(graph, np.arange(300, dtype=np.float32), np.roll(np.arange(300, dtype=np.int32), 150))
