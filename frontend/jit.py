@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     references: list[Reference]
     finish: Callable[..., Any]
     backward: Callable[[], Compiled | Interpreted]
-    storages: tuple[tuple[int, Any], ...]
+    pinned: tuple[tuple[int, Any, int], ...]  # argument leaf, storage and offset
     captured: tuple[tuple[Any, Any], ...]
     native: Specialisation | None
 
@@ -58,7 +58,7 @@ class Entry(NamedTuple):
         return (
             self.environment.holds()
             and all(reference.holds() for reference in self.references)
-            and all(leaves[index]._storage is storage for index, storage in self.storages)
+            and all(leaves[i]._storage is storage and leaves[i]._offset == offset for i, storage, offset in self.pinned)
             and all(tensor._layout is layout for tensor, layout in self.captured)
             and all(_layout_of(owner_of(t, leaves)._grad) is layout for t, layout in self.recording.grads_read)
             and all(_is_number(s) for s in self.recording.sources if isinstance(s, HostNumber))
@@ -66,11 +66,14 @@ class Entry(NamedTuple):
         )
 
     def overlaps(self, leaves: Sequence[Any]) -> bool:
-        """Whether an argument lies in memory that the function writes to by itself, other than when it was traced."""
-        written = self.written()
-        pinned = {index for index, _ in self.storages}
-        return bool(written) and any(
-            index not in pinned and id(leaf._storage) in written
+        """Whether an argument lies in memory that the function writes to by itself, or is written to and lies in memory
+        that the function reaches by itself, other than when it was traced."""
+        shared = self.written()
+        if self.recording.mutates_argument:
+            shared |= {id(tensor._storage) for tensor, _ in self.captured}
+        pinned = {index for index, _, _ in self.pinned}
+        return bool(shared) and any(
+            index not in pinned and id(leaf._storage) in shared
             for index, leaf in enumerate(leaves)
             if isinstance(leaf, TensorBase)
         )
@@ -237,7 +240,7 @@ class CompiledFunction:
             references=references,
             finish=finish,
             backward=self.backward_of(recording),
-            storages=tuple((i, leaves[i]._storage) for i in recording.pinned),
+            pinned=tuple((i, leaves[i]._storage, leaves[i]._offset) for i in recording.pinned),
             captured=tuple((t, t._layout) for t in captured),
             native=native,
         )

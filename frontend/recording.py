@@ -11,8 +11,8 @@ from ingot.compiler.ir import Graph, Value
 from ingot.core import TensorBase, TracedStorage, is_traced, layout_of, new_tensor
 from ingot.effects import Watch
 from ingot.runtime.errors import TraceError
-from ingot.runtime.layout import Layout
-from ingot.state import RegionTooSmall
+from ingot.runtime.layout import Layout, storage_extent
+from ingot.state import RegionTooSmall, region_of
 from ingot.tape import needs_grad
 from ingot.tracing import Argument, GradientOf, Source, Trace
 from ingot.tree import TreeDef
@@ -44,7 +44,8 @@ class GradientSlot(NamedTuple):
 
 
 class ViewOf(NamedTuple):
-    """A result that shares the memory of another one (or of a captured tensor or argument)."""
+    """A result that shares the memory of another one (or of a captured tensor or argument), `offset` elements from
+    where that one begins."""
 
     base: Fresh | Same | SameArgument
     layout: Layout
@@ -139,7 +140,7 @@ def _record_once(
             arguments[id(made)] = index
             trace.own_arguments.add(id(made))
             if id(leaf._storage) not in trace.captured:
-                trace.capture(made, Argument(index), leaf_name)
+                trace.capture(*_shown(made, index, leaves), leaf_name)
     definition = tree.flatten((args, kwargs))[1]
     leaves = [inside.get(id(leaf), leaf) for leaf in leaves]
     args, kwargs = tree.unflatten(leaves, definition)
@@ -149,6 +150,27 @@ def _record_once(
         result = fn(*args, **kwargs)
         watch.check()
         return _finished(trace, result, leaves, arguments)
+
+
+def _shown(tensor: TensorBase, index: int, leaves: Sequence[Any]) -> tuple[Any, Argument]:
+    """What the graph input of argument leaf `index` shows: the tensor itself if the arguments in the same memory lie
+    inside of its elements, and otherwise the run in which all of them lie."""
+    neighbours = [t for t in leaves if isinstance(t, TensorBase) and t._storage is tensor._storage]
+    if len(neighbours) == 1:
+        return tensor, Argument(index)
+    region = region_of(tensor)
+    extents = [
+        storage_extent(t._layout.shape, t._layout.strides, t._offset)
+        for t in neighbours
+        if t._layout.dtype is region.dtype and t._layout.numel
+    ]
+    start = min([low for low, _ in extents], default=region.start)
+    stop = max([high for _, high in extents], default=region.start)
+    if start >= region.start and stop <= region.start + region.extent:
+        return tensor, Argument(index)
+    extent = stop - start
+    run = new_tensor(Layout.of(region.dtype, (extent,)), tensor._storage, start)
+    return run, Argument(index, tensor._offset - start, extent)
 
 
 def stand_in(tensor: TensorBase) -> Any:
@@ -177,10 +199,16 @@ def _finished(trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[
         ),
         modules=tuple(trace.modules.values()),
         mutates_argument=mutates_argument,
-        pinned=tuple(sorted(trace.pinned)),
+        pinned=_sharing_memory(trace.pinned, leaves),
         gradient=gradient,
         plain_arguments=tuple((i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, TensorBase)),
     )
+
+
+def _sharing_memory(pinned: set[int], leaves: Sequence[Any]) -> tuple[int, ...]:
+    """The argument leaves in the memory of one of these, in order."""
+    storages = {id(leaves[index]._storage) for index in pinned}
+    return tuple(i for i, leaf in enumerate(leaves) if isinstance(leaf, TensorBase) and id(leaf._storage) in storages)
 
 
 def _of_call(source: Source, arguments: dict[int, int]) -> Source:
@@ -288,8 +316,9 @@ def _view_of_input(
     source = trace.sources[storage.origin]
     if isinstance(source, GradientOf):
         return Fresh(outputs.add(trace.value_of(leaf)))
-    base = SameArgument(source.leaf) if isinstance(source, Argument) else Same(captured.tensor)
-    return ViewOf(base, leaf._layout, leaf._offset)
+    if isinstance(source, Argument):
+        return ViewOf(SameArgument(source.leaf), leaf._layout, leaf._offset - captured.region.start - source.back)
+    return ViewOf(Same(captured.tensor), leaf._layout, leaf._offset - captured.tensor._offset)
 
 
 def _plain(leaf: Any, trace: Trace) -> Any:

@@ -124,7 +124,7 @@ def input_tensors(recording: Recording, leaves: Sequence[Any]) -> list[Any]:
     found: list[Any] = []
     for source in recording.sources:
         if isinstance(source, Argument):
-            found.append(leaves[source.leaf])
+            found.append(_argument(source, leaves[source.leaf]))
         elif isinstance(source, CapturedTensor):
             found.append(source.tensor)
         elif isinstance(source, GradientOf):
@@ -132,6 +132,13 @@ def input_tensors(recording: Recording, leaves: Sequence[Any]) -> list[Any]:
         else:
             found.append(tensor_from_array(np.array(float(source.container[source.key]))))
     return found
+
+
+def _argument(source: Argument, leaf: Any) -> Any:
+    """What an argument shows of its memory to the graph."""
+    if source.extent is None:
+        return leaf
+    return new_tensor(Layout.of(leaf._layout.dtype, (source.extent,)), leaf._storage, leaf._offset - source.back)
 
 
 def owner_of(tensor: Any, leaves: Sequence[Any]) -> Any:
@@ -159,7 +166,7 @@ def finisher(recording: Recording) -> Callable[..., Any]:
             return owner_of(result.tensor, leaves)._grad
         if id(result) not in known:
             base = resolve(result.base, made, leaves, known)
-            known[id(result)] = new_tensor(result.layout, base._storage, result.offset)
+            known[id(result)] = new_tensor(result.layout, base._storage, base._offset + result.offset)
         return known[id(result)]
 
     return finish

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 
 
 class Argument(NamedTuple):
-    """A graph input that is the leaf number `leaf` of the arguments."""
+    """A graph input that is the leaf number `leaf` of the arguments; or, for arguments that share memory, the run of
+    `extent` elements in which they lie, from `back` elements before that leaf on."""
 
     leaf: int
+    back: int = 0
+    extent: int | None = None
 
 
 class CapturedTensor(NamedTuple):
@@ -191,6 +194,8 @@ class Trace:
         """Make a tensor's storage a graph input."""
         stand_in, region = tensor, region_of(tensor)
         if id(tensor._storage) in self._whole:
+            if isinstance(source, Argument):
+                self.pinned.add(source.leaf)
             stand_in, region = whole_storage(tensor)
             source = CapturedTensor(stand_in)
         value = self.add_input(TensorType(region.dtype, region.shape), name, source)

@@ -118,6 +118,80 @@ def test_arguments_that_share_memory() -> None:
     assert x.tolist() == [4, 2]
 
 
+def add_and_scale(x: Any, y: Any) -> Any:
+    x.add_(1)
+    return x.sum() * y, x, y[..., 1:]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        lambda base, row: (base[row], base),
+        lambda base, row: (base, base[row]),
+        lambda base, row: (base[:2], base[1 : row + 2]),
+        lambda base, row: (base[1:3], base[row]),
+        lambda base, row: (base.T, base[row : row + 1].T),
+        lambda base, row: (base[row], base[row]),
+        lambda base, row: (base[:0], base[row:]),
+        lambda base, row: (base[row : row + 2, :2], base[row : row + 2, 2:]),
+    ],
+)
+def test_arguments_that_overlap(arguments: Any) -> None:
+    """Each call sees and changes the memory of its own arguments, wherever in it they lie."""
+    compiled = ingot.jit(add_and_scale)
+    for row in (0, 2, 1, 0):
+        ours, theirs = (ingot.arange(24.0).reshape(6, 4) for _ in range(2))
+        results, expected = compiled(*arguments(ours, row)), add_and_scale(*arguments(theirs, row))
+        assert [r.tolist() for r in results] == [r.tolist() for r in expected]
+        results[1].mul_(3), expected[1].mul_(3)
+        assert ours.tolist() == theirs.tolist()
+
+
+def test_a_returned_view_of_an_argument_is_of_the_present_one() -> None:
+    compiled = ingot.jit(lambda x: x[1:])
+    base = ingot.arange(24.0).reshape(6, 4)
+    for row in (0, 2, 3):
+        view = compiled(base[row : row + 3])
+        assert view.tolist() == base[row + 1 : row + 3].tolist()
+        view.zero_()
+        assert base[row + 1].tolist() == [0, 0, 0, 0]
+    assert compiled.stats()["compiles"] == 1
+
+
+def reads_both(x: Any, base: Any) -> Any:
+    return x + base.sum(0)
+
+
+def writes_the_argument(x: Any, base: Any) -> Any:
+    x.add_(1)
+    return base.sum(0)
+
+
+def writes_what_is_captured(x: Any, base: Any) -> Any:
+    base.add_(1)
+    return x * 2
+
+
+def writes_both(x: Any, base: Any) -> Any:
+    x.mul_(2)
+    base[1].add_(1)
+    return x * 2, base[1]
+
+
+@pytest.mark.parametrize("function", [reads_both, writes_the_argument, writes_what_is_captured, writes_both])
+@pytest.mark.parametrize("rows", [(0, 1, None, 2, 0), (None, 0, 1, None, 2, 0)])
+def test_arguments_that_lie_in_captured_memory(function: Any, rows: tuple[int | None, ...]) -> None:
+    """None stands for an argument in memory of its own."""
+    ours, theirs = (ingot.arange(12.0).reshape(3, 4) for _ in range(2))
+    compiled = ingot.jit(lambda x: function(x, ours))
+    for row in rows:
+        x, y = (ingot.ones(4) if row is None else base[row] for base in (ours, theirs))
+        result, expected = compiled(x), function(y, theirs)
+        pairs = zip(result, expected, strict=True) if isinstance(result, tuple) else [(result, expected)]
+        assert all(a.tolist() == b.tolist() for a, b in pairs)
+        assert (x.tolist(), ours.tolist()) == (y.tolist(), theirs.tolist())
+
+
 def test_state_made_while_tracing_is_not_captured() -> None:
     @ingot.jit
     def f(x: Any) -> Any:
