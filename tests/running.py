@@ -27,6 +27,8 @@ def run(graph: Graph, arrays: Sequence[Array], target: Target | None = None) -> 
 def run_program(program: Program, arrays: Sequence[Array]) -> list[Array]:
     """The outputs, which start as garbage; one that replaces an input is what the input's memory holds afterwards.
 
+    Arrays without elements are at address 0, where reading is fatal.
+
     AssertionError where code writes beside an output or into an input that no output replaces.
     """
     inputs = [np.array(a, order="C") for a in arrays]
@@ -37,7 +39,7 @@ def run_program(program: Program, arrays: Sequence[Array]) -> list[Array]:
         raw = np.full(math.prod(shape) * slot.dtype.itemsize + 2 * GUARD, FILL, np.uint8)
         memory.append(raw)
         outputs.append(raw[GUARD : raw.size - GUARD].view(slot.dtype.numpy).reshape(shape))
-    Executable(program).call([a.ctypes.data for a in (*inputs, *outputs)])
+    Executable(program).call([a.ctypes.data if a.size else 0 for a in (*inputs, *outputs)])
     for number, raw in enumerate(memory):
         assert (raw[:GUARD] == FILL).all() and (raw[-GUARD:] == FILL).all(), f"written beside output {number}"
     replaced = {output: source for source, output in program.aliases}

@@ -144,6 +144,8 @@ class LoopEmitter:
         return total
 
     def loop(self, loop: For, at: Expressions, carried: list[Reg], slots: Sequence[Accumulator]) -> list[Reg]:
+        if loop.extent == 0:  # tensors without elements may be at address 0, and loads that stay the same are hoisted
+            return carried
         low: Reg | int = self.lo if loop.parallel else 0
         high: Reg | int = (
             self.hi if loop.parallel else loop.extent if isinstance(loop.extent, int) else self.sizes(loop.extent)
