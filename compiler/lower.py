@@ -69,9 +69,15 @@ class Puller:
 
     def pull(self, value: Value, place: Place, when: Expr | None = None) -> Expr:
         """The element of `value` at `place`; memory is read only where `when` holds."""
-        bound = self.bound.get((value, place))
-        if bound is not None:
-            return bound
+        while True:
+            bound = self.bound.get((value, place))
+            if bound is not None:
+                return bound
+            if value.op.name not in indexing.VIEWS:
+                break
+            (operand,) = value.operands  # a loop, because long chains of ops come with a view at every step
+            rule = indexing.VIEWS[value.op.name]
+            value, place = operand, rule(place, value.shape, operand.shape, value.attrs, self.extents)
         key = (value, place, id(when))
         known = self.known.get(key)
         if known is None:
@@ -86,11 +92,6 @@ class Puller:
         if op.kind == "elementwise":
             args = tuple(self.pull(o, place, when) for o in operands)
             return Apply(op, args, value.dtype, tuple(sorted(attrs.items())), value.location)
-        if op.name in indexing.VIEWS:
-            (operand,) = operands
-            return self.pull(
-                operand, indexing.VIEWS[op.name](place, value.shape, operand.shape, attrs, self.extents), when
-            )
         match op.name:
             case "const":
                 return Literal(value.dtype, splat_number(value))

@@ -23,6 +23,9 @@ LARGEST = 160  # values in one kernel: beyond it registers spill and the emitted
 FREE = frozenset(("reshape", "permute", "expand", "slice", "flip", "pad", "iota", "const"))
 CHEAP = 6  # operations (as the schedule counts them) that every reader of a number may repeat
 INDEXED = frozenset(("take", "gather"))
+# A reader repeats the views that it reads through, for every operand that an element may come from; concatenations of
+# concatenations double these, and lowering recurses from view to view.
+MOST_SOURCES, MOST_VIEWS = 8, 32
 
 
 @dataclass(eq=False)
@@ -66,8 +69,22 @@ def remap(shape: Shape, axes: tuple[int, ...], finer: Shape) -> tuple[int, ...]:
     return tuple(found)
 
 
+def free_values(graph: Graph) -> set[Value]:
+    """Views, sources and cheap numbers that every reader computes for itself, as far as that stays little work."""
+    sources: dict[Value, int] = {}
+    views: dict[Value, int] = {}
+    for value in graph.values:
+        if is_free(value):
+            through = () if value.op.kind == "elementwise" else value.operands
+            count = sum(sources.get(o, 1) for o in through) or 1
+            steps = 1 + max((views.get(o, 0) for o in through), default=0)
+            if count <= MOST_SOURCES and steps <= MOST_VIEWS:
+                sources[value], views[value] = count, steps
+    return set(sources)
+
+
 def is_free(value: Value) -> bool:
-    """Views, sources and cheap numbers that every reader computes for itself."""
+    """Whether the value by itself, whatever it looks at, is one that readers may compute."""
     if value.op.name == "const":
         return len(value.attrs["data"]) == value.dtype.itemsize
     return value.op.name in FREE or (value.op.name == "concat" and len(value.operands) <= 4) or is_cheap_number(value)
@@ -103,6 +120,7 @@ class Fusion:
         self.groups: dict[int, Group] = {}
         self.count = 0
         self.of: dict[Value, Group] = {}
+        self.free = free_values(graph)
 
     # ---- groups and their order
 
@@ -156,12 +174,12 @@ class Fusion:
     def sources(self, value: Value) -> list[tuple[Value, bool]]:
         """The values that `value` reads through views; True where the view keeps each element's place."""
         found: list[tuple[Value, bool]] = []
-        stack = [(o, True) for o in reversed(value.operands)]
+        stack = [(o, value.op.kind != "view") for o in reversed(value.operands)]
         while stack:
             at_value, direct = stack.pop()
             if at_value.op.name == "get" and at_value.operands[0] in self.of:
                 found.append((at_value.operands[0], False))
-            elif is_free(at_value):
+            elif at_value in self.free:
                 keeps = direct and at_value.op.name in ("reshape", "expand")
                 stack.extend((o, keeps) for o in reversed(at_value.operands))
             else:
@@ -262,9 +280,9 @@ class Fusion:
 
     def visit(self, value: Value) -> None:
         op = value.op
-        if value in self.graph.inputs or op.kind == "get" or is_free(value) or op.name == "const":
+        if value in self.graph.inputs or op.kind == "get" or value in self.free or op.name == "const":
             return
-        if op.kind == "elementwise" or op.name in INDEXED or op.name == "concat":
+        if op.kind in ("elementwise", "view") or op.name in INDEXED:
             self.join(value, compact(value.shape), None)
         elif op.kind == "reduce" and "axes" in value.attrs:
             (operand,) = value.operands
@@ -314,7 +332,7 @@ class Assembly:
             value = stack.pop()
             if value in of:
                 exported.add(value)
-            elif is_free(value) or value.op.kind == "get":
+            elif value in self.fusion.free or value.op.kind == "get":
                 stack.extend(value.operands)
         return exported
 

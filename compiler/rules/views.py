@@ -12,6 +12,8 @@ from ingot.compiler.ir import Size, Value
 from ingot.compiler.ops import view as w
 from ingot.compiler.rewrite import Rules
 
+MOST_PARTS = 32  # operands of one concat
+
 
 def at_most(a: Size, b: Size) -> bool:
     """Is a <= b for every value of the named sizes?"""
@@ -64,14 +66,21 @@ def padded(v: Value) -> Value | None:
 
 
 def concatenated(v: Value) -> Value | None:
-    """concat of one = x; operands without elements are left out; concat of a concat along its axis = one concat"""
+    """concat of one = x; operands without elements are left out; concat of a concat along its axis = one concat
+
+    Up to MOST_PARTS, and more than that become concats of concats: every element chooses between all operands.
+    """
     axis = v.attrs["axis"]
+    own = [x for x in v.operands if x.shape[axis] != 0] or [v.operands[0]]
+    if len(own) == 1:
+        return own[0]
+    if len(own) > MOST_PARTS:
+        chunks = (own[i : i + MOST_PARTS] for i in range(0, len(own), MOST_PARTS))
+        return w.concat(*(w.concat(*c, axis=axis) if len(c) > 1 else c[0] for c in chunks), axis=axis)
     parts: list[Value] = []
-    for x in v.operands:
+    for x in own:
         parts += x.operands if x.op is w.concat and x.attrs["axis"] == axis else [x]
-    parts = [x for x in parts if x.shape[axis] != 0] or parts[:1]
-    if len(parts) == 1:
-        return parts[0]
+    parts = parts if len(parts) <= MOST_PARTS else own
     return w.concat(*parts, axis=axis) if tuple(parts) != v.operands else None
 
 

@@ -130,3 +130,33 @@ def test_one_hot_scatter_is_no_kernel_of_its_own() -> None:
 
     x, i, u = tensor("x", 6, 5), tensor("i", 6, 1, dtype=int64), tensor("u", 6, 1)
     check(Graph((x, i, u), (apply("exp", apply("scatter", x, i, u, axis=1, mode="add")),)), 1)
+
+
+def test_views_of_views_are_not_repeated_without_end() -> None:
+    """Each roll reads the one before it at two places: ten of them in one kernel would be 1024 loads."""
+    x = tensor("x", 8, 9)
+    value = x
+    for _ in range(10):
+        rows, columns = static(value.shape)
+        parts = [((1, 0), (rows, columns)), ((0, 0), (1, columns))]
+        cut = [apply("slice", value, start=start, stop=stop, step=(1, 1)) for start, stop in parts]
+        value = apply("permute", apply("concat", *cut, axis=0), axes=(1, 0))
+    check(Graph((x,), (apply("exp", value),)), 3)
+
+
+def test_long_chains_of_views_and_of_ops_compile() -> None:
+    x = tensor("x", 6)
+    padded, summed = x, x
+    for i in range(150):
+        padded = apply("flip", apply("pad", padded, low=(1,), high=(0,), interior=(0,), value=1.0), axes=(0,))
+        padded = apply("slice", padded, start=(0,), stop=(6,), step=(1,))
+        summed = apply("sub", apply("reshape", x, shape=summed.shape), summed)
+        summed = apply("reshape", summed, shape=(2, 3) if i % 2 == 0 else (6,))
+    check(Graph((x,), (padded, summed)), 15)
+
+
+@pytest.mark.parametrize("count", [5, 33, 500])
+def test_concat_of_many(count: int) -> None:
+    """Up to 32 operands make one kernel; more become concats of concats."""
+    given = tuple(tensor(f"x{i}", 2, 1 + i % 2) for i in range(count))
+    check(Graph(given, (apply("concat", *given, axis=1),)), {5: 1, 33: 2, 500: 17}[count])
