@@ -1,18 +1,24 @@
 """Side effects in Python that a compiled function would not repeat: found by comparing state before and after a trace.
 
-Looked at: what the function (and the user's functions that it refers to) reaches through closures and globals, when it
-is a list, dict, set or plain object; and the random generators of Python and NumPy.
+Looked at: what the function (and the user's functions that it refers to) reaches through closures and globals, and
+what it is called with: the names themselves, containers, plain objects, iterators, and random generators of Python and
+NumPy.
 """
 
 from __future__ import annotations
 
 import dis
+import itertools
+import operator
+import pickle
 import sys
 import types
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ingot.core import TensorBase, is_traced
-from ingot.reach import ITEMS, code_of, nested_codes, reach
+from ingot.reach import ITEMS, Attribute, code_of, nested_codes, reach
 from ingot.runtime.errors import TraceError
 from ingot.source_lines import describe, is_internal
 
@@ -21,8 +27,9 @@ def _snapshot(value: Any) -> Any:
     """What can be compared later; None for values that cannot change, and for those that watch themselves."""
     if getattr(value, "refuses_changes_in_traces", False):
         return None
-    if isinstance(value, list):
-        return (len(value), [id(item) for item in value[:ITEMS]], list(value[:ITEMS]))
+    if isinstance(value, list | deque):
+        first = list(itertools.islice(value, ITEMS))
+        return (len(value), [id(item) for item in first], first)
     if isinstance(value, dict):
         return (len(value), [(key, id(item)) for key, item in list(value.items())[:ITEMS]], dict(value))
     if isinstance(value, set):
@@ -43,17 +50,47 @@ def _attributes(value: Any) -> dict[str, Any] | None:
     return found
 
 
-class Watch:
-    """State before a trace, to be compared after it."""
+def _position(value: Any) -> Any:
+    """How far an iterator has come, as far as it tells; None for what is no iterator."""
+    if not isinstance(value, Iterator):
+        return None
+    if isinstance(value, types.GeneratorType):
+        frame = value.gi_frame
+        return frame and (frame.f_lasti, [id(item) for item in frame.f_locals.values()])
+    return repr(value) if isinstance(value, itertools.count) else operator.length_hint(value, -1)
 
-    def __init__(self, fn: Any, name: str) -> None:
+
+def _generator_state(value: Any) -> Any:
+    """The state of a random generator of Python's or NumPy's, None for anything else."""
+    python, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
+    if python is not None and type(value) is python.Random:
+        return value.getstate()
+    if numpy is not None and isinstance(value, numpy.Generator):
+        return pickle.dumps(value.bit_generator.state)
+    if numpy is not None and isinstance(value, numpy.RandomState):
+        return pickle.dumps(value.get_state(legacy=False))
+    return None
+
+
+class Watch:
+    """State before a trace, to be compared after it. `arguments` are the labelled ones that are no tensors."""
+
+    def __init__(self, fn: Any, name: str, arguments: Sequence[tuple[str, Any]] = ()) -> None:
         self.fn = fn
         self.name = name
         self.kept: list[tuple[str, Any, Any]] = []
         self.named: list[tuple[str, Any]] = []
-        reached = reach(fn)
+        self.iterators: list[tuple[str, Any, Any]] = []
+        self.generators: list[tuple[str, Any, Any]] = []
+        reached = reach(fn, tuple(arguments))
+        self.bound = [n for n in reached.names if n.where is not None]
+        self.owned = [a for a in reached.attributes if _variables_of(a) is not None]
+        for label, container in reached.containers:
+            self._keep(label, container)
         for attribute in reached.attributes:
             self._keep(attribute.label, attribute.value)
+        for label, value in arguments:
+            self._keep(label, value)
         for label, value, _ in reached.names:
             self.named.append((label, value))
             self._keep(label, value)
@@ -68,6 +105,12 @@ class Watch:
         state = _snapshot(value)
         if state is not None:
             self.kept.append((label, value, state))
+        position = _position(value)
+        if position is not None:
+            self.iterators.append((label, value, position))
+        drawn = _generator_state(value)
+        if drawn is not None:
+            self.generators.append((label, value, drawn))
 
     def check(self) -> None:
         """Raises TraceError: IG189 for changed Python state, IG190 for random numbers drawn from Python or NumPy."""
@@ -75,13 +118,59 @@ class Watch:
             after = _snapshot(value)
             if after[:2] != before[:2]:
                 raise self._changed(label, value, before[2])
+        self._check_bindings()
+        for label, value, position in self.iterators:
+            if _position(value) != position:
+                raise self._not_repeated(f"took items from {label}, an iterator", label, "an argument for each item")
         if _random_states() != self.random:
-            raise TraceError(
-                "IG190",
-                f"{self.name} drew numbers from Python's or NumPy's random generator; compiled code would repeat them",
-                where=self._where("random", "np", "numpy"),
-                fix="ingot.rand(...), ingot.randint(...): their generator is part of the compiled function",
-            )
+            raise self._drew("Python's or NumPy's random generator", "random", "np", "numpy")
+        for label, value, drawn in self.generators:
+            if _generator_state(value) != drawn:
+                raise self._drew(f"{label}, a random generator", label, label.split(".")[-1])
+
+    def _check_bindings(self) -> None:
+        """Names and attributes still stand for what they stood for; put back if not."""
+        for name in self.bound:
+            cell = isinstance(name.where, types.CellType)
+            now = _contents(name.where) if cell else name.where.get(name.label)  # type: ignore[union-attr]
+            if now is not name.value:
+                if isinstance(name.where, types.CellType):
+                    name.where.cell_contents = name.value
+                elif name.where is not None:
+                    name.where[name.label] = name.value
+                raise self._not_repeated(f"gave {name.label}, a name from outside, another value", name.label)
+        for attribute in self.owned:
+            variables = _variables_of(attribute)
+            if variables is not None and variables.get(attribute.name) is not attribute.value:
+                setattr(attribute.owner, attribute.name, attribute.value)
+                raise self._not_repeated(f"set {attribute.label}", attribute.name)
+
+    def changed_arguments(self) -> TraceError:
+        """The error for a list or dict among the arguments that has other items than before."""
+        return TraceError(
+            "IG189",
+            f"{self.name} changed a list or dict that it was given, while it was traced",
+            where=self._where("append", "extend", "insert", "pop", "update", "setdefault", "remove", "clear"),
+            detail=["compiled code does not run the Python statement again"],
+            fix="return what is new, and change the list or dict outside",
+        )
+
+    def _drew(self, source: str, *names: str) -> TraceError:
+        return TraceError(
+            "IG190",
+            f"{self.name} drew numbers from {source}; compiled code would repeat them",
+            where=self._where(*names),
+            fix="ingot.rand(...), ingot.randint(...): their generator is part of the compiled function",
+        )
+
+    def _not_repeated(self, what: str, label: str, fix: str | None = None) -> TraceError:
+        return TraceError(
+            "IG189",
+            f"{self.name} {what}, while it was traced",
+            where=self._where(label, label.split(".")[0], label.split(".")[-1]),
+            detail=["compiled code does not run the Python statement again"],
+            fix=fix or f"return the value and set {label} outside, or keep state in a tensor and write to it in place",
+        )
 
     def _changed(self, label: str, value: Any, before: Any) -> TraceError:
         kind = type(value).__name__
@@ -113,16 +202,33 @@ class Watch:
         return describe(code.co_filename, code.co_firstlineno)
 
 
+def _contents(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _variables_of(attribute: Attribute) -> Any:
+    """Where an attribute of an object or class of the user's is kept; None if it is not one of these."""
+    owner = attribute.owner
+    if getattr(owner, "refuses_changes_in_traces", False):
+        return None
+    if isinstance(owner, type):
+        return vars(owner) if attribute.name in vars(owner) else None
+    return attribute.variables if _attributes(owner) is not None else None
+
+
 def _items(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else list(value)
 
 
 def _restore(value: Any, before: Any) -> None:
     """Undo the change, so that no traced tensor stays behind."""
-    if isinstance(value, list):
-        value[:] = before
+    value.clear()
+    if isinstance(value, list | deque):
+        value.extend(before)
     else:
-        value.clear()
         value.update(before)
 
 

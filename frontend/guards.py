@@ -8,6 +8,7 @@ epoch, and are looked at after one.
 from __future__ import annotations
 
 import types
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ from ingot.runtime.specialise import (
 )
 
 _CONTAINERS = (list, tuple, dict)
+# Containers that are compared with a copy of what they held.
+_COMPARED = (set, deque)
 _MAX_DEPTH = 50
 
 
@@ -142,6 +145,8 @@ def _attribute_lookup(attribute: Attribute) -> Lookup:
 def contents_guard(value: Any, enclosing: tuple[int, ...] = ()) -> Guard:
     """The guard of a constant by value, of a list, tuple or dict by what it holds, and of anything else by identity."""
     kind = type(value)
+    if kind in _COMPARED and len(value) <= ITEMS:
+        return PredicateGuard(_same_items(value))
     if kind not in _CONTAINERS:
         return IdentityGuard(value) if isinstance(value, TensorBase) else guard_value(value)
     if id(value) in enclosing or len(enclosing) > _MAX_DEPTH:
@@ -155,6 +160,11 @@ def contents_guard(value: Any, enclosing: tuple[int, ...] = ()) -> Guard:
         return DictGuard(tuple([(key, contents_guard(item, inside)) for key, item in value.items()]))
     items = tuple([contents_guard(item, inside) for item in value])
     return TupleGuard(items) if kind is tuple else ListGuard(items)
+
+
+def _same_items(value: Any) -> Any:
+    kept = value.copy()
+    return lambda other: other is value and other == kept
 
 
 def _same_length(value: Any) -> Any:

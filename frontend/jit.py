@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, overload
 
+import numpy as np
+
 from ingot import core, guards, specs, tree
 from ingot.compiler.ir import Graph
 from ingot.core import TensorBase
@@ -162,7 +164,15 @@ class CompiledFunction:
     # ---- compiling
 
     def check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> None:
-        """Raises SpecError (IG731, IG733) or TraceError (IG191) for a call that cannot be compiled for."""
+        """Raises SpecError (IG731, IG733) or TraceError (IG191, IG193) for a call that cannot be compiled for."""
+        for label, leaf in zip(self.leaf_names(args, kwargs), leaves, strict=True):
+            if isinstance(leaf, np.ndarray):
+                raise TraceError(
+                    "IG193",
+                    f"{self.name}: the argument {label} is a NumPy array, whose elements compiled code would not read",
+                    where=user_line(),
+                    fix=f"ingot.from_numpy({label})",
+                )
         if self.specs is not None:
             specs.check(self.specs, [leaf for leaf in leaves if isinstance(leaf, TensorBase)], self.name)
         for parameter, arg in [*zip(self.parameters, args, strict=False), *kwargs.items()]:
@@ -433,7 +443,9 @@ def trace_specs(fn: Callable[..., Any], wanted: Sequence[str] | None = None) -> 
     given = parse_all(wanted) if wanted is not None and len(wanted) else getattr(fn, "specs", None)
     if given is None:
         raise SpecError(
-            "IG732", f"{getattr(fn, '__name__', fn)} has no specs", fix="@ingot.jit(specs=['f32[b,64]']), or --spec"
+            "IG732",
+            f"{getattr(fn, '__name__', type(fn).__name__)} has no specs",
+            fix="@ingot.jit(specs=['f32[b,64]']), or --spec",
         )
     plain = getattr(fn, "__wrapped__", fn)
     state = CompiledFunction(plain, given, (), False)

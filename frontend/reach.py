@@ -21,7 +21,7 @@ from ingot.source_lines import is_internal
 # A container with more items than this is not looked into.
 ITEMS = 10_000
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
-_LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+_NAMED = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL")
 # What runs without being mentioned when an object is called.
 _IMPLIED = frozenset(("__call__", "forward"))
 CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
@@ -50,6 +50,7 @@ class Reach(NamedTuple):
 
     names: tuple[Name, ...]
     attributes: tuple[Attribute, ...]
+    containers: tuple[tuple[str, Any], ...]
 
 
 def reach(fn: Any, objects: tuple[tuple[str, Any], ...] = ()) -> Reach:
@@ -63,7 +64,7 @@ def reach(fn: Any, objects: tuple[tuple[str, Any], ...] = ()) -> Reach:
     bound = getattr(fn, "__self__", None)
     if bound is not None:
         names.append(Name("self", bound, None))
-    return Reach(tuple(names), tuple(walk.attributes))
+    return Reach(tuple(names), tuple(walk.attributes), tuple(walk.containers.values()))
 
 
 def code_of(fn: Any) -> types.CodeType | None:
@@ -97,9 +98,9 @@ def nested_codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 @lru_cache(maxsize=1024)
 def _mentioned(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """The globals that code reads, and all names in it, attributes among them."""
+    """The globals that code reads or binds, and all names in it, attributes among them."""
     codes = tuple(nested_codes(code))
-    loads = [i.argval for one in codes for i in dis.get_instructions(one) if i.opname in _LOADS]
+    loads = [i.argval for one in codes for i in dis.get_instructions(one) if i.opname in _NAMED]
     return frozenset(loads), frozenset([name for one in codes for name in one.co_names])
 
 
@@ -123,7 +124,7 @@ class _Walk:
         self.attributes: list[Attribute] = []
         self.mentioned = set(_IMPLIED)
         self.functions: dict[int, Any] = {}
-        self.containers: dict[int, Any] = {}
+        self.containers: dict[int, tuple[str, Any]] = {}
         self.objects: dict[int, tuple[str, Any]] = {}
         self.looked_at: set[tuple[int, str]] = set()
 
@@ -169,7 +170,7 @@ class _Walk:
         """Follow the items of a container, once."""
         if id(value) in self.containers or len(value) > ITEMS:
             return
-        self.containers[id(value)] = value
+        self.containers[id(value)] = label, value
         for key, item in list(value.items()) if type(value) is dict else enumerate(list(value)):
             self.value(f"{label}[{key!r}]" if isinstance(key, int | str) else f"{label}[...]", item)
 
@@ -194,6 +195,12 @@ class _Walk:
             except ValueError:
                 # The name is bound later.
                 continue
+        for name in ("__defaults__", "__kwdefaults__"):
+            defaults = getattr(function, name)
+            if defaults is not None:
+                label = f"{function.__name__}.{name}"
+                self.attributes.append(Attribute(label, name, defaults, function, None))
+                self.container(label, defaults)
         variables = function.__globals__
         for name in sorted(loads & variables.keys()):
             self.name(Name(name, variables[name], variables))

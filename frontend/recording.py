@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ingot import tree
@@ -144,11 +144,15 @@ def _record_once(
     definition = tree.flatten((args, kwargs))[1]
     leaves = [inside.get(id(leaf), leaf) for leaf in leaves]
     args, kwargs = tree.unflatten(leaves, definition)
-    watch = Watch(fn, trace.name)
+    plain = [(n, leaf) for n, leaf in zip(names, leaves, strict=True) if not isinstance(leaf, TensorBase)]
+    watch = Watch(fn, trace.name, plain)
     trace.module_names = {id(value): name for name, value in watch.named if hasattr(value, "named_modules")}
     with trace.running():
         result = fn(*args, **kwargs)
         watch.check()
+        after, now = tree.flatten((args, kwargs))
+        if now != definition or any(a is not b for a, b in zip(after, leaves, strict=True)):
+            raise watch.changed_arguments()
         return _finished(trace, result, leaves, arguments)
 
 
@@ -322,8 +326,14 @@ def _view_of_input(
 
 
 def _plain(leaf: Any, trace: Trace) -> Any:
-    """A Python value that is part of the result: the same at every call. Raises TraceError (IG188) for a container
-    that may hold traced tensors unseen."""
+    """A Python value that is part of the result: the same at every call. Raises TraceError (IG188) for what may hold
+    traced tensors unseen."""
+    if isinstance(leaf, Iterator | Coroutine):
+        raise TraceError(
+            "IG188",
+            f"{trace.name} returns a {type(leaf).__name__}, whose code would run after the compiled code",
+            fix="a list of all items, from a plain function",
+        )
     if isinstance(leaf, (set, frozenset)) and any(isinstance(item, TensorBase) for item in leaf):
         raise TraceError(
             "IG188",

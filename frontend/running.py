@@ -272,7 +272,7 @@ def specialisation(
 def plain_kind(recording: Recording) -> str | None:
     """How the call path can return the results by itself; None when Python must put them together."""
     results, definition = recording.results, recording.result_tree
-    if definition.kind is None and results == (Same(None),):
+    if definition.kind is None and isinstance(results[0], Same) and results[0].value is None:
         return "none"
     if not all(isinstance(r, Fresh) and not r.requires_grad for r in results) or len(set(results)) != len(results):
         return None

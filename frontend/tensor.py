@@ -313,6 +313,8 @@ class Tensor(TensorMethods):
     def __format__(self, spec: str) -> str:
         if self._layout.ndim == 0 and not is_traced(self):
             return format(self.item(), spec)
+        if spec and is_traced(self):
+            elements(self, "a formatted text")
         return object.__format__(self, spec) if spec else repr(self)
 
     def __copy__(self) -> Tensor:

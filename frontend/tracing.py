@@ -332,7 +332,10 @@ _USES = {
         "tensor arithmetic instead of a Python number, or pass the number as a Python int",
     ),
     "float()": ("IG181", "tensor arithmetic instead of a Python number"),
-    "an index or a size": ("IG182", "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)]"),
+    "an index or a size": (
+        "IG182",
+        "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)] for an index; a Python int for a size or a count",
+    ),
     "iteration": ("IG183", "for row in x.unbind(0): ..."),
 }
 

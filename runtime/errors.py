@@ -70,6 +70,8 @@ CODES: dict[str, str] = {
     "IG191": "A function was compiled so often that every call seems to need code of its own. Pass changing numbers as "
     "tensors, or keep shapes the same.",
     "IG192": "A random operation cannot be compiled: its draws depend on each other or on a size that is not known.",
+    "IG193": "A compiled function was given a NumPy array. It would be a constant of the compiled code, which would "
+    "not see its elements change. ingot.from_numpy makes a tensor over the same memory.",
     "IG201": "Two shapes cannot be broadcast together: aligned from the last dimension, each pair of sizes must be "
     "equal or one of the two must be 1.",
     "IG202": "A shape, stride or dimension index is outside the tensor it was applied to: a negative size, a "
