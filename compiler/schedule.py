@@ -346,10 +346,9 @@ def loop_extents(kernel: Kernel) -> dict[str, int] | None:
     found: dict[str, int] = {}
     for stmt in statements(kernel.body):
         if isinstance(stmt, For):
-            for axis, extent in (*stmt.decode, (stmt.axis, stmt.extent)):
-                if not isinstance(extent, int):
-                    return None
-                found[axis] = extent
+            if not isinstance(stmt.extent, int):
+                return None
+            found[stmt.axis] = stmt.extent
     return found
 
 
@@ -396,4 +395,4 @@ def count_loads(expr: Expr) -> int:
 
 def schedule_loops(kernel: Kernel, target: Target) -> Kernel:
     """The whole schedule of a loop kernel."""
-    return stream_results(parallelise(tile_squares(vectorise(merge_axes(kernel), target), target), target), target)
+    return parallelise(stream_results(tile_squares(vectorise(merge_axes(kernel), target), target), target), target)

@@ -95,6 +95,18 @@ def test_streamed_kernel_serves_results_that_start_anywhere() -> None:
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
+def test_streamed_results_of_merged_loops() -> None:
+    """Two short loops are shared as one, here around stores that bypass the caches."""
+    x = tensor("x", 64, 3, 2)
+    graph = Graph((x,), (apply("exp", apply("permute", x, axes=(2, 1, 0))),))
+    small_caches = replace(host(), l1=1 << 8, l2=1 << 9, l3=1 << 10)
+    (kernel,) = kernels(graph, small_caches)
+    assert streams(kernel) and loops(kernel)[0].decode
+    x_array = np.random.default_rng(0).standard_normal((64, 3, 2)).astype(np.float32)
+    (got,), (want,) = run(graph, [x_array], small_caches), interpret(graph, x_array)
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
 def test_golden_text() -> None:
     x = tensor("x", 6, 40)
     (kernel,) = kernels(Graph((x,), (softmax(x),)))
