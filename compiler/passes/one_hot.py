@@ -27,7 +27,6 @@ def compared(value: Value) -> Value | None:
     position = counter(x.shape, axis, indices.dtype)
     here = TABLE["eq"](position, TABLE["expand"](indices, shape=x.shape))
     wide = TABLE["expand"](updates, shape=x.shape)
-    written = {"set": lambda: wide, "add": lambda: TABLE["add"](x, wide), "max": lambda: TABLE["maximum"](x, wide)}[
-        mode
-    ]()
+    add = "or_" if x.dtype.kind == "b" else "add"
+    written = wide if mode == "set" else TABLE[{"add": add, "max": "maximum"}[mode]](x, wide)
     return TABLE["select"](here, written, x)

@@ -11,6 +11,7 @@ from ingot.compiler import pipeline
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, Value
 from ingot.compiler.ops.source import scalar_like
+from ingot.runtime.dtypes import DType, bool_, float32, int64
 
 
 def kernels(graph: Graph) -> list[Value]:
@@ -72,6 +73,16 @@ def test_epilogue_joins_its_contraction() -> None:
     check(Graph((x, w, b, r), (apply("add", relu(linear(x, w, b)), r),)), 1)
 
 
+def test_product_that_is_read_both_ways_is_computed_once() -> None:
+    x, y = tensor("x", 17, 20), tensor("y", 20, 30)
+    product = apply("dot_general", x, y, contract=((1,), (0,)), batch=((), ()))
+    turned = apply("permute", product, axes=(1, 0))
+    for outputs, styles in (((turned,), ["contract"]), ((product, turned), ["contract", "loop"])):
+        graph = Graph((x, y), outputs)
+        assert [v.attrs["style"] for v in kernels(graph)] == styles
+        check(graph, len(styles))
+
+
 def test_reduction_takes_its_producer_and_its_rows() -> None:
     x = tensor("x", 40, 30)
     total = apply("sum", apply("mul", x, x), axes=(1,))
@@ -125,11 +136,13 @@ def test_long_sum_is_cut_for_the_threads(shape: tuple[int, ...]) -> None:
     check(Graph((x,), (apply("sum", apply("mul", x, x), axes=tuple(range(len(shape)))),)), 2)
 
 
-def test_one_hot_scatter_is_no_kernel_of_its_own() -> None:
-    from ingot.runtime.dtypes import int64
-
-    x, i, u = tensor("x", 6, 5), tensor("i", 6, 1, dtype=int64), tensor("u", 6, 1)
-    check(Graph((x, i, u), (apply("exp", apply("scatter", x, i, u, axis=1, mode="add")),)), 1)
+@pytest.mark.parametrize("dtype", [float32, bool_])
+def test_one_hot_scatter_is_no_kernel_of_its_own(dtype: DType) -> None:
+    x, u = (tensor(name, 6, n, dtype=dtype) for name, n in (("x", 5), ("u", 1)))
+    i = tensor("i", 6, 1, dtype=int64)
+    for mode in ("set", "add", "max"):
+        written = apply("scatter", x, i, u, axis=1, mode=mode)
+        check(Graph((x, i, u), (apply("eq", written, x),)), 1)
 
 
 def test_views_of_views_are_not_repeated_without_end() -> None:
