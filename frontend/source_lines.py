@@ -17,6 +17,8 @@ _FOLDERS = tuple(
 )
 # Whether a file is ingot's own, for the files seen.
 known_files: dict[str, bool] = {}
+# Characters of a line of the user's that errors show.
+_SHOWN = 160
 
 
 def is_internal(filename: str) -> bool:
@@ -44,6 +46,8 @@ def user_frame(depth: int = 2) -> FrameType | None:
 def describe(filename: str, line: int) -> str:
     """`file:line: source text`, as errors show it."""
     text = linecache.getline(filename, line).strip()
+    if len(text) > _SHOWN:
+        text = f"{text[: _SHOWN - 3]}..."
     return f"{filename}:{line}: {text}" if text else f"{filename}:{line}"
 
 

@@ -6,7 +6,9 @@ to them becomes outputs that replace the inputs' contents. `.grad` of such tenso
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
@@ -326,7 +328,7 @@ def host_number(container: dict[str, Any], key: str) -> Any:
 
 # What a traced value was used as: the code of the error and the way out.
 _USES = {
-    "bool()": ("IG180", "ingot.where(condition, a, b)"),
+    "bool()": ("IG180", "ingot.where(condition, a, b); & and | for `and` and `or`; ingot.maximum for max()"),
     "int()": (
         "IG181",
         "tensor arithmetic instead of a Python number, or pass the number as a Python int",
@@ -340,12 +342,25 @@ _USES = {
 }
 
 
+def _condition(text: str) -> str | None:
+    """The expression that the text begins with, up to the colon, comma or comment that ends it."""
+    for end in [i for i, character in enumerate(text) if character in ":,#"] + [len(text)]:
+        condition = text[:end].strip()
+        try:
+            ast.parse(condition, mode="eval")
+        except SyntaxError:
+            continue
+        return condition
+    return None
+
+
 def _fix_for(use: str, line: str | None) -> str:
-    source = (line or "").rsplit(": ", 1)[-1].strip()
     if use == "bool()":
+        # What follows `file:line: `.
+        source = re.sub(r"^.*?:\d+: ", "", line or "").strip()
         for keyword in ("while ", "elif ", "if ", "assert "):
-            if source.startswith(keyword):
-                condition = source[len(keyword) :].rstrip(":").split(",")[0].strip()
+            condition = _condition(source.removeprefix(keyword)) if source.startswith(keyword) else None
+            if condition is not None:
                 return {
                     "while ": f"a fixed number of steps that keep the old value: ingot.where({condition}, new, old)",
                     "assert ": f"the check outside of compiled code: assert {condition}",

@@ -200,6 +200,26 @@ def test_functions_that_run_later() -> None:
         ingot.jit(rows)(ingot.ones(1))
 
 
+def one_line(x: Any) -> Any:
+    if x[1:].sum() > 1: return x  # fmt: skip # noqa: E701
+    return -x
+
+
+def two_conditions(x: Any) -> Any:
+    flag = x.sum() > 1 and x.sum() < 2
+    return x * flag
+
+
+@pytest.mark.parametrize(
+    ("function", "advice"),
+    [(one_line, "ingot.where(x[1:].sum() > 1, a, b)"), (two_conditions, "& and | for `and` and `or`")],
+)
+def test_advice_quotes_the_condition(function: Callable[[Any], Any], advice: str) -> None:
+    with pytest.raises(TraceError) as error:
+        ingot.jit(function)(ingot.ones(3))
+    assert advice in str(error.value)
+
+
 def test_formatting_a_traced_number() -> None:
     with pytest.raises(TraceError, match=r"IG184.*a formatted text"):
         ingot.jit(lambda x: f"{x.sum():.3f}")(ingot.ones(1))

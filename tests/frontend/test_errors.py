@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import ingot
 from ingot import nn
 from ingot.runtime.errors import CODES, IngotError, explain
+from ingot.source_lines import describe
 
 HERE = __file__
 
@@ -284,3 +286,9 @@ def test_static_arguments_hold_no_tensors() -> None:
     f = ingot.jit(lambda x, n: x * n, static_argnames=["n"])
     assert f(ingot.ones(2), 3).tolist() == [3, 3]
     assert "IG733" in text_of(lambda: f(ingot.ones(2), ingot.tensor(3)))
+
+
+def test_long_lines_are_cut(tmp_path: Path) -> None:
+    file = tmp_path / "long.py"
+    file.write_text("x = 1" + " + 1" * 100)
+    assert len(describe(str(file), 1)) == len(f"{file}:1: ") + 160
