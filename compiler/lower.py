@@ -321,7 +321,7 @@ class RowLowering:
         if not slots:
             return list(inner) if stores else []
         for slot, r in zip(slots, reductions, strict=True):
-            self.puller.bind(r, self.place(r, self.kept), Name(slot.name, slot.dtype))
+            self.puller.bind(r, self.place(r, self.kept), rounded(Name(slot.name, slot.dtype), r.dtype))
         return [Reduce(tuple(slots), inner)]
 
     def staged(self) -> dict[Value, int]:

@@ -15,6 +15,10 @@ from ingot.runtime.dtypes import DType
 MEMORY = {"bool": "i8", "f16": "f16", "bf16": "bf16", "f32": "f32", "f64": "f64"}
 
 
+# Ops whose result on half types needs no rounding: they choose, or change a sign, or (cast) have rounded by themselves.
+EXACT = frozenset(("neg", "abs", "sign", "select", "maximum", "minimum", "floor", "ceil", "round", "trunc", "cast"))
+
+
 def memory_elt(dtype: DType) -> str:
     """How an element lies in memory: bool is a byte, unsigned integers are plain bits."""
     return MEMORY.get(dtype.short) or f"i{dtype.itemsize * 8}"
@@ -67,6 +71,8 @@ class Expressions:
                 return self._load(expr)
             case Apply(op, args, _, attrs):
                 result: Reg = op.lower(self.scalar, self._dtype(args[0]), *map(self.value, args), **dict(attrs))
+                if expr.dtype.short in ("f16", "bf16") and op.name not in EXACT:
+                    result = self.scalar.widen(self.scalar.narrow(result, memory_elt(expr.dtype)))
                 return result
 
     @staticmethod

@@ -13,7 +13,9 @@ from ingot.compiler.codegen.target import host, named
 from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph
+from ingot.compiler.ops.source import scalar_like
 from ingot.runtime import flags, threads
+from ingot.runtime.dtypes import DType, bfloat16, float16, float32
 from ingot.runtime.errors import UnknownNameError
 
 
@@ -105,3 +107,17 @@ def test_named_sizes_are_arguments() -> None:
 def test_unknown_target() -> None:
     with pytest.raises(UnknownNameError, match=r"\[IG401\] unknown target 'z80'"):
         named("z80")
+
+
+@pytest.mark.parametrize("dtype", [float16, bfloat16], ids=lambda d: d.short)
+def test_half_types_are_rounded_after_every_operation(dtype: DType) -> None:
+    """Overflow and lost digits are those of eager code, though a kernel computes in float32."""
+    x = tensor("x", 40, dtype=dtype)
+    large = apply("mul", x, scalar_like(x, 1e4))
+    small = apply("sub", apply("add", x, scalar_like(x, 1e-4)), x)
+    total = apply("sum", apply("mul", x, x), axes=(0,))
+    outputs = [apply("cast", v, dtype=float32) for v in (large, small, apply("sub", total, scalar_like(total, 1.0)))]
+    graph = Graph((x,), (*outputs, apply("gt", large, scalar_like(x, 6e4))))
+    data = np.linspace(0.5, 12, 40).astype(dtype.numpy)
+    for got, want in zip(run_program(pipeline.compile(graph), [data]), interpret(graph, data), strict=True):
+        np.testing.assert_array_equal(got, want)
