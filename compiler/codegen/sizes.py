@@ -29,9 +29,17 @@ class Sizes:
 
     def atom(self, atom: Symbol | Quotient) -> Reg:
         if isinstance(atom, Quotient):
-            return self.f.sdiv(self(atom.numerator), self.f.const("i64", atom.divisor))
+            return self.floor(atom)
         pointer = self.f.offset(self.dims(), self.names.index(atom.name), 8)
         return self.f.load(pointer, "i64", pure=True)
+
+    def floor(self, atom: Quotient) -> Reg:
+        """The quotient rounded down: a window over fewer elements than it has counts from below zero."""
+        f, top = self.f, self(atom.numerator)
+        if atom.numerator.low < 0:
+            below = f.and_(f.ashr(top, f.const("i64", 63)), f.const("i64", atom.divisor - 1))
+            top = f.sub(top, below)
+        return f.sdiv(top, f.const("i64", atom.divisor))
 
 
 def symbols(sizes: Sequence[Size]) -> list[str]:

@@ -204,7 +204,7 @@ class Driver:
             body()
             return
         group = context.block // inner if context.plan.k_outer and isinstance(inner, int) and inner else 0
-        per_outer = ints.blocks(inner, context.block)
+        per_outer = ints.most(ints.blocks(inner, context.block), 1)  # inner axes may have no elements
         blocks = ints.most(ints.blocks(outer, group) if group else ints.mul(per_outer, outer), 1)
 
         def one(b: Reg, _: list[Reg]) -> list[Reg]:
