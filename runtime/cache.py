@@ -81,14 +81,16 @@ def llvm_version() -> str:
 
 @lru_cache(maxsize=1)
 def cpu_identity() -> str:
-    """Architecture, model and feature list of this CPU."""
+    """Architecture, model and feature list of this CPU, and how many processors the process may run on: code has
+    room for as many threads."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
-        return f"{platform.machine()} {platform.processor()}"
+        return f"{platform.machine()} {platform.processor()} {count}"
     first = text.split("\n\n", 1)[0]
     lines = (line for line in first.splitlines() if re.match(r"(model name|flags|Features|CPU (part|variant))\b", line))
-    return platform.machine() + "\n" + "\n".join(lines)
+    return "\n".join([platform.machine(), str(count), *lines])
 
 
 def get(entry_key: str) -> bytes | None:

@@ -56,6 +56,19 @@ def test_environment_key_follows_sources_flags_and_options(tmp_path: Path) -> No
         assert cache.environment_key(tmp_path / "a") != keys[0]
 
 
+def test_environment_key_follows_the_processors_that_may_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code compiled on one processor has room for one thread."""
+    keys = set()
+    for count in (1, 2):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, n=count: set(range(n)), raising=False)
+        cache.cpu_identity.cache_clear()
+        keys.add(cache.environment_key(tmp_path))
+    cache.cpu_identity.cache_clear()
+    assert len(keys) == 2
+
+
 def test_llvm_version_is_read_without_loading_llvm() -> None:
     code = "import sys; from ingot.runtime import cache; print(cache.llvm_version()); print('llvmlite' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
