@@ -2,7 +2,8 @@
 ;
 ; One job runs at a time. Its chunks are claimed by compare-and-swap on a ticket, job number << 32 | next chunk, so that
 ; a worker that comes late can never take a chunk of another job. Before a job's fields change the ticket is closed
-; (chunk number 2^32 - 1): a claim that succeeds therefore used the fields of the job it names.
+; (chunk number 2^32 - 1), and the fields are released and acquired, so that whoever sees a new one sees the ticket
+; closed: a claim that succeeds therefore used the fields of the job it names.
 ; The caller claims chunks too, so a parked or descheduled worker costs speed and nothing else.
 
 @job_number = global i32 0, align 128                   ; also the word that workers park on
@@ -38,12 +39,12 @@ entry:
   %first_is_ours = call i1 @is_ticket_of(i64 %first, i32 %number)
   br i1 %first_is_ours, label %fields, label %end
 fields:
-  %body = load atomic ptr, ptr @job_body monotonic, align 8
-  %argument = load atomic ptr, ptr @job_argument monotonic, align 8
-  %n = load atomic i64, ptr @job_n monotonic, align 8
-  %grain = load atomic i64, ptr @job_grain monotonic, align 8
-  %chunks = load atomic i64, ptr @job_chunks monotonic, align 8
-  %threads = load atomic i64, ptr @job_threads monotonic, align 8
+  %body = load atomic ptr, ptr @job_body acquire, align 8
+  %argument = load atomic ptr, ptr @job_argument acquire, align 8
+  %n = load atomic i64, ptr @job_n acquire, align 8
+  %grain = load atomic i64, ptr @job_grain acquire, align 8
+  %chunks = load atomic i64, ptr @job_chunks acquire, align 8
+  %threads = load atomic i64, ptr @job_threads acquire, align 8
   %invited = icmp slt i64 %thread, %threads
   br i1 %invited, label %claim, label %end
 claim:
@@ -198,12 +199,12 @@ spawn:
   br label %publish
 publish:
   %closed = atomicrmw or ptr @job_ticket, i64 4294967295 seq_cst, align 8
-  store atomic ptr %body, ptr @job_body monotonic, align 8
-  store atomic ptr %argument, ptr @job_argument monotonic, align 8
-  store atomic i64 %n, ptr @job_n monotonic, align 8
-  store atomic i64 %size, ptr @job_grain monotonic, align 8
-  store atomic i64 %chunks, ptr @job_chunks monotonic, align 8
-  store atomic i64 %threads, ptr @job_threads monotonic, align 8
+  store atomic ptr %body, ptr @job_body release, align 8
+  store atomic ptr %argument, ptr @job_argument release, align 8
+  store atomic i64 %n, ptr @job_n release, align 8
+  store atomic i64 %size, ptr @job_grain release, align 8
+  store atomic i64 %chunks, ptr @job_chunks release, align 8
+  store atomic i64 %threads, ptr @job_threads release, align 8
   store atomic i64 0, ptr @job_done monotonic, align 8
   %previous = load atomic i32, ptr @job_number monotonic, align 4
   %number = add i32 %previous, 1
