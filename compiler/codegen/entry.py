@@ -53,6 +53,7 @@ class EntryEmitter:
         self.frame = 0
         self.shares = False
         self.parallel_for = self.if_awake = self.f.const("ptr", 0)
+        self.has_room = self.f.const("i1", True)  # whether the scratch of all the context's threads has been laid out
 
     def emit(self) -> None:
         f = self.f
@@ -78,9 +79,10 @@ class EntryEmitter:
             told(CONTEXT_PARALLEL_FOR, "ptr"),
             told(CONTEXT_SIZE, "i64"),
         )
-        enough = f.and_(f.cmp("sgt", count, f.const("i64", 1)), f.cmp("sle", count, f.const("i64", self.threads)))
-        self.parallel_for = f.select(enough, parallel, none)
-        knows = f.and_(enough, f.cmp("sgt", size, f.const("i64", CONTEXT_IF_AWAKE)))
+        several = f.cmp("sgt", count, f.const("i64", 1))
+        self.has_room = f.cmp("sle", count, f.const("i64", self.threads))
+        self.parallel_for = f.select(several, parallel, none)
+        knows = f.and_(several, f.cmp("sgt", size, f.const("i64", CONTEXT_IF_AWAKE)))
         field = f.offset(self.context, CONTEXT_IF_AWAKE)
         self.if_awake = f.if_(knows, lambda: [f.load(field, "ptr")], lambda: [none], unlikely=True)[0]
 
@@ -148,6 +150,8 @@ class EntryEmitter:
             return []
 
         share = self.if_awake if kernel.cost < SERIAL_BELOW else self.parallel_for
+        if kernel.scratch and not runs_alone(kernel):
+            share = f.select(self.has_room, share, f.const("ptr", 0))
 
         def shared() -> list[Reg]:
             f.effect(

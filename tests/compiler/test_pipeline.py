@@ -14,7 +14,7 @@ from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph
 from ingot.compiler.ops.source import scalar_like
-from ingot.runtime import flags, threads
+from ingot.runtime import flags, native, threads
 from ingot.runtime.dtypes import DType, bfloat16, float16, float32
 from ingot.runtime.errors import UnknownNameError
 
@@ -56,13 +56,28 @@ def test_results_do_not_depend_on_the_number_of_threads(name: str) -> None:
     before = threads.get_num_threads()
     try:
         results = []
-        for count in (1, 2):
+        for count in (1, 2, host().cores + 1):
             threads.set_num_threads(count)
             results.append(run_program(program, arrays))
     finally:
         threads.set_num_threads(before)
-    for one, two in zip(*results, strict=True):
-        np.testing.assert_array_equal(one, two)
+    for one, *others in zip(*results, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(one, other)
+
+
+def test_more_threads_than_processors_share_kernels_without_scratch() -> None:
+    graph = large_graphs()["elementwise"]
+    program = pipeline.compile(graph, name="test")
+    runtime, before = native.load(), threads.get_num_threads()
+    assert runtime is not None
+    try:
+        threads.set_num_threads(host().cores + 1)
+        jobs = runtime.word("job_number")
+        run_program(program, [np.ones((512, 768), np.float32)])
+        assert runtime.word("job_number") != jobs
+    finally:
+        threads.set_num_threads(before)
 
 
 def test_compiling_twice_gives_the_same_bytes() -> None:
