@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ingot.autograd import ArrayEngine, walk
+from ingot.autograd.walk import ArrayEngine, walk
 from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input

@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ingot import autograd, tree
+from ingot import tree
+from ingot.autograd import walk
 from ingot.core import TensorBase, type_of
 from ingot.functional.conversion import clone
 from ingot.gate import detached
@@ -90,7 +91,7 @@ def _reaches_others(tensor: TensorBase, inside: list[Any]) -> bool:
     edge = edge_of(tensor)
     if not isinstance(edge, Node):
         return id(edge) not in own
-    edges = (e for node in autograd.ordered([edge]) for e in node.edges)
+    edges = (e for node in walk.ordered([edge]) for e in node.edges)
     return any(e is not None and not isinstance(e, Node) and id(e) not in own for e in edges)
 
 
@@ -107,7 +108,7 @@ def _gradients(value: Any, leaves: list[Any], fn: Callable[..., Any], recorded: 
     if not needs_grad(value):
         return [_zeros(leaf) for leaf in leaves]
     create = recorded and _reaches_others(value, leaves)
-    found = iter(autograd.grad(value, tensors, create_graph=create, allow_unused=True, materialize_grads=True))
+    found = iter(walk.grad(value, tensors, create_graph=create, allow_unused=True, materialize_grads=True))
     wanted = {id(t) for t in tensors}
     return [next(found) if id(leaf) in wanted else None for leaf in leaves]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ingot import autograd, core, creation, mutation
+from ingot import core, creation, mutation
+from ingot.autograd import walk
 from ingot.core import array_of, is_traced, tensor_from_array, version_of
 from ingot.functional import arithmetic, reductions, shaping
 from ingot.functional.conversion import elements
@@ -350,7 +351,7 @@ class Tensor(TensorMethods):
         inputs: Any = None,
     ) -> None:
         """Add the derivatives of this tensor to the `.grad` of the leaves it depends on."""
-        autograd.backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
+        walk.backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
 
     def requires_grad_(self, requires_grad: _bool = True) -> Tensor:
         """Make the tensor a leaf that `backward` computes a gradient for. Raises GradError (IG313) for integers."""
@@ -405,7 +406,7 @@ class Tensor(TensorMethods):
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
         """Call `hook` with the gradient in `backward`; it may return another. Returns what removes it."""
-        return autograd.tensor_hook(self, hook)
+        return walk.tensor_hook(self, hook)
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """This tensor's elements where the condition holds, else those of `other`."""
