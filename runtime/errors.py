@@ -133,6 +133,8 @@ CODES: dict[str, str] = {
     "IG260": "An optimiser or schedule was given a number outside its range.",
     "IG261": 'An optimiser takes tensors that are leaves, (name, tensor) pairs, or dicts with them under "params".',
     "IG262": "The state to be loaded does not fit the optimiser: other groups or other parameters.",
+    "IG300": "A convolution, a pooling or a resampling was given sizes, steps, padding or channels that do not fit its "
+    "input, or windows larger than the padded input.",
     "IG301": "A leaf that requires grad cannot be written to in place while gradients are recorded: its value before "
     "would be lost. Write inside no_grad.",
     "IG302": "A tensor that a derivative needs was written to in place after it was used. Use the out-of-place "
@@ -153,12 +155,36 @@ CODES: dict[str, str] = {
     "inside, or detach it.",
     "IG316": "The derivative of a compiled function's derivative needs both derivatives inside one compiled function.",
     "IG318": "grad differentiates functions whose result is a floating scalar.",
+    "IG319": "A normalisation was given an input without a channel dimension (1), or weights or statistics that do "
+    "not have one element per channel (or the channels do not divide into the groups).",
+    "IG320": "A mean and a variance cannot be taken: while training there must be more than one value per channel, "
+    "and running statistics must exist otherwise.",
+    "IG321": "The operands of embedding_bag do not fit: an input of 1 dimension needs offsets, which begin with 0 and end "
+    "within it, one of 2 dimensions takes none, and per_sample_weights have its shape and are for mode 'sum'.",
+    "IG330": "The operands of attention do not fit together: query, key and value need one floating dtype, equal last "
+    "sizes of query and key, equal lengths of key and value, and either a mask or is_causal.",
+    "IG331": "The norm of the gradients is infinite or NaN, and error_if_nonfinite was asked for; or it was asked for "
+    "inside a compiled function, where the norm is not known yet.",
     "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
     "IG352": "Derivatives were asked for by an input that does not exist or is not floating.",
     "IG353": "An operation has no derivative rule, so reverse mode cannot pass it. Detach its operands if no gradient "
     "should flow there; of loops, those over a fixed number of steps (scan) have one.",
     "IG354": "An operation has no forward derivative rule.",
     "IG355": "An operation has no rule for batches (vmap).",
+    "IG365": "A matrix is singular: a pivot of its factorisation is exactly 0, so that a system with it has no unique "
+    "solution. inv_ex, solve_ex and lu_factor_ex say so in `info` instead of raising; lstsq and pinv need no inverse.",
+    "IG366": "A matrix is not positive definite, so it has no Cholesky factor. cholesky_ex says so in `info` instead of "
+    "raising; adding a small multiple of the identity often helps.",
+    "IG367": "An eigenvalue or singular value decomposition did not converge, or its matrix holds NaN or infinities.",
+    "IG368": "Linear algebra takes matrices, batches of matrices, square ones where an inverse or a power is meant, and "
+    "right-hand sides with as many rows.",
+    "IG369": "Linear algebra is computed in float32 and float64.",
+    "IG370": "The result would be complex: tensors of complex numbers come later. eigh and eigvalsh are for symmetric "
+    "matrices, whose eigenvalues are real.",
+    "IG371": "The operation is computed by NumPy's LAPACK, which a C library without Python cannot call. inv, solve, "
+    "solve_triangular, cholesky, lu and det are compiled to code of their own.",
+    "IG372": "The name was removed from PyTorch's interface; the error names what took its place.",
+    "IG373": "An order of a norm that matrices or vectors do not have, or dimensions that do not go with it.",
     "IG401": "There is no target of that name. `ingot build --help` lists them; host is this machine.",
     "IG402": "A graph with named sizes was compiled into a program, which needs numbers. Give sizes, or build a C "
     "library, whose functions take them as arguments.",
@@ -265,6 +291,10 @@ class DTypeError(IngotError, TypeError):
     """Dtypes that do not fit."""
 
 
+class OperandError(IngotError, RuntimeError):
+    """Tensors that do not belong together for another reason; a RuntimeError because PyTorch raises that."""
+
+
 class TraceError(IngotError, RuntimeError):
     """Something that a trace cannot capture."""
 
@@ -294,6 +324,10 @@ class OutputError(IngotError, OSError):
 
     # OSError.__str__ would print its errno pair.
     __str__ = IngotError.__str__
+
+
+class LinAlgError(IngotError, RuntimeError):
+    """A matrix for which the result does not exist; a RuntimeError because PyTorch raises that."""
 
 
 class VerifyError(IngotError, AssertionError):

@@ -222,67 +222,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple(grids) if indexing == "ij" or len(shape) < 2 else tuple([movedim(g, 0, 1) for g in grids])
 
 
-_PAD_MODES = ("constant", "reflect", "replicate", "circular")
-
-
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Elements put around the tensor: `pad` lists (before, after) from the last dimension backwards; negative: crop.
-
-    `mode`: "constant" (with `value`), "reflect", "replicate" or "circular". Raises SpecError (IG226).
-    """
-    if len(pad) % 2 or len(pad) // 2 > input._layout.ndim or mode not in _PAD_MODES:
-        raise SpecError(
-            "IG226",
-            f"pad: {tuple(pad)} with mode {mode!r} does not fit a tensor of shape {list(input._layout.shape)}",
-            where=user_line(),
-            detail=[f"modes: {', '.join(_PAD_MODES)}; two numbers per padded dimension"],
-        )
-    rank = input._layout.ndim
-    pairs = [(rank - 1 - i, pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]
-    if mode == "constant":
-        return _pad_constant(input, pairs, 0.0 if value is None else value)
-    x = input
-    for axis, low, high in pairs:
-        x = _pad_from_itself(x, axis, low, high, mode)
-    return x
-
-
-def _pad_constant(input: Tensor, pairs: list[tuple[int, int, int]], value: float) -> Tensor:
-    x = input
-    low, high = [0] * x._layout.ndim, [0] * x._layout.ndim
-    for axis, before, after in pairs:
-        size: Any = x._layout.shape[axis]
-        if before < 0 or after < 0:
-            x = sliced(x, axis, max(-before, 0), size - max(-after, 0), 1)
-        low[axis], high[axis] = max(before, 0), max(after, 0)
-    number: Any = value if x._layout.dtype.is_floating_point else int(value)
-    if x._layout.dtype.kind == "b":
-        number = bool(value)
-    return apply(view_rows.pad, x, low=tuple(low), high=tuple(high), interior=(0,) * x._layout.ndim, value=number)
-
-
-def _pad_from_itself(x: Tensor, axis: int, low: int, high: int, mode: str) -> Tensor:
-    size: Any = x._layout.shape[axis]
-    limit = size - 1 if mode == "reflect" else size
-    if mode != "replicate" and max(low, high) > limit:
-        raise ShapeError(
-            "IG226", f"pad: ({low}, {high}) is too much for {mode} padding of {size} elements", where=user_line()
-        )
-    x = sliced(x, axis, max(-low, 0), size - max(-high, 0), 1)
-    size, low, high = x._layout.shape[axis], max(low, 0), max(high, 0)
-    if mode == "replicate":
-        first, last = sliced(x, axis, 0, 1, 1), sliced(x, axis, size - 1, size, 1)
-        edges = [
-            expand(e, tuple(n if i == axis else m for i, m in enumerate(e._layout.shape)))
-            for e, n in ((first, low), (last, high))
-        ]
-        return cat([edges[0], x, edges[1]], axis)
-    if mode == "circular":
-        return cat([sliced(x, axis, size - low, size, 1), x, sliced(x, axis, 0, high, 1)], axis)
-    before, after = sliced(x, axis, 1, 1 + low, 1), sliced(x, axis, size - 1 - high, size - 1, 1)
-    return cat([flip(before, (axis,)), x, flip(after, (axis,))], axis)
-
-
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The elements on and below a diagonal; 0 elsewhere."""
     return _triangle(input, diagonal, lower=True)
