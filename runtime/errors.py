@@ -165,6 +165,10 @@ CODES: dict[str, str] = {
     "sizes of query and key, equal lengths of key and value, and either a mask or is_causal.",
     "IG331": "The norm of the gradients is infinite or NaN, and error_if_nonfinite was asked for; or it was asked for "
     "inside a compiled function, where the norm is not known yet.",
+    "IG332": "Sequences of different lengths do not fit together: lengths are positive, at most the number of steps, one "
+    "per sequence, and do not rise unless enforce_sorted=False.",
+    "IG333": "A recurrent network was given sizes or options that make none.",
+    "IG334": "The input or the states of a recurrent network do not have its sizes, number of dimensions or dtype.",
     "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
     "IG352": "Derivatives were asked for by an input that does not exist or is not floating.",
     "IG353": "An operation has no derivative rule, so reverse mode cannot pass it. Detach its operands if no gradient "
