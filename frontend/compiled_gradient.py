@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ingot.autograd.walk import ArrayEngine, walk
+from ingot.autograd.engines import ArrayEngine
+from ingot.autograd.walk import walk
 from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
@@ -86,7 +87,7 @@ def attach(
     node = Node(None, {}, edges, gradient.types)
     kept = [save(tensor, None) for tensor in inputs]
 
-    def pull_back(engine: Any, cotangents: Sequence[Any]) -> Sequence[Any]:
+    def pull_back(node: Node, engine: Any, cotangents: Sequence[Any]) -> Sequence[Any]:
         if not isinstance(engine, ArrayEngine):
             raise GradError(
                 "IG316",

@@ -1,220 +1,33 @@
 """Walking the tape backwards: `backward`, `grad`.
 
-One walk, three kinds of cotangents: arrays (eager), graph values (in a trace), and tensors when the derivative itself
-is to be differentiated (`create_graph`). Each row's `vjp` is the only rule. Griewank & Walther 2008, section 3.2.
+One walk for three kinds of cotangents (`ingot.autograd.engines`). Griewank & Walther 2008, section 3.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingot.compiler import ir
-from ingot.compiler.ir import TensorType, Value
+from ingot.autograd.anomaly import Anomaly, check_finite, line_of
+from ingot.autograd.engines import ArrayEngine, Engine, TensorEngine, engine_for
+from ingot.autograd.hooks import called, hooks_of
+from ingot.compiler.ir import TensorType
 from ingot.compiler.ops import elementwise
-from ingot.compiler.ops.source import full, get
-from ingot.core import (
-    Array,
-    TensorBase,
-    array_of,
-    bump_version,
-    new_tensor,
-    tensor_from_array,
-    type_of,
-)
-from ingot.gate import apply, apply_several
+from ingot.compiler.ops.source import get
+from ingot.core import TensorBase, array_of, bump_version, type_of
+from ingot.functional.joining import stack
+from ingot.gate import apply
 from ingot.modes import modes
 from ingot.mutation import assign
-from ingot.runtime.errors import GradError, ShapeError
+from ingot.promote import cast_to
+from ingot.runtime.errors import DTypeError, GradError, IngotError, ShapeError, SpecError
 from ingot.source_lines import user_line
-from ingot.tape import Node, Plan, Saved, check_version, edge_of, plan_for, run_plan
+from ingot.tape import Node, edge_of, plan_for
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
-    from ingot.tracing import Trace
-
-
-class Engine(Protocol):
-    """How cotangents of one kind are made, added and pulled back."""
-
-    def start(self, tensor: Tensor) -> Any:
-        """A cotangent given by the caller."""
-
-    def ones(self, type: TensorType) -> Any:
-        """The cotangent of a scalar with respect to itself."""
-
-    def zeros(self, type: TensorType) -> Any:
-        """A cotangent of zero."""
-
-    def add(self, a: Any, b: Any) -> Any:
-        """The sum of two cotangents."""
-
-    def pull_back(self, node: Node, cotangents: list[Any]) -> Sequence[Any]:
-        """The cotangents of a node's operands."""
-
-    def tensor(self, cotangent: Any) -> Tensor:
-        """A cotangent as a tensor of its own."""
-
-
-class ArrayEngine:
-    """Eager: cotangents are arrays."""
-
-    def start(self, tensor: Tensor) -> Array:
-        return array_of(tensor)
-
-    def ones(self, type: TensorType) -> Array:
-        return np.ones(type.shape, type.dtype.numpy)
-
-    def zeros(self, type: TensorType) -> Array:
-        return np.broadcast_to(np.zeros((), type.dtype.numpy), type.shape)  # type: ignore[arg-type]
-
-    def add(self, a: Array, b: Array) -> Array:
-        return np.add(a, b)
-
-    def pull_back(self, node: Node, cotangents: list[Any]) -> Sequence[Any]:
-        assert node.plan is not None
-        return run_plan(node.plan, cotangents, node)
-
-    def tensor(self, cotangent: Array) -> Tensor:
-        return tensor_from_array(np.array(cotangent, order="C", copy=True))
-
-
-class ValueEngine:
-    """In a trace: cotangents are graph values, and rules build the graph directly."""
-
-    def __init__(self, trace: Trace) -> None:
-        self.trace = trace
-
-    def start(self, tensor: Tensor) -> Value:
-        return self.trace.value_of(tensor)
-
-    def ones(self, type: TensorType) -> Value:
-        return full(type, 1)
-
-    def zeros(self, type: TensorType) -> Value:
-        return full(type, 0)
-
-    def add(self, a: Value, b: Value) -> Value:
-        return elementwise.add(a, b)
-
-    def pull_back(self, node: Node, cotangents: list[Any]) -> Sequence[Any]:
-        assert node.op is not None and node.out is not None
-        if node.op.vjp is None:
-            raise no_derivative(node)
-        several = isinstance(node.out.type, tuple)
-        ir._location.append(node.out.location)
-        try:
-            return node.op.vjp(tuple(cotangents) if several else cotangents[0], node.out, *node.saved, **node.attrs)
-        finally:
-            ir._location.pop()
-
-    def tensor(self, cotangent: Value) -> Tensor:
-        return self.trace.wrap(cotangent)
-
-
-class TensorEngine:
-    """Recorded: cotangents are tensors, so that the derivative can be differentiated again."""
-
-    def start(self, tensor: Tensor) -> Tensor:
-        return tensor
-
-    def ones(self, type: TensorType) -> Tensor:
-        trace = modes.trace
-        if trace is not None:
-            return trace.wrap(full(type, 1))
-        return tensor_from_array(np.ones(type.shape, type.dtype.numpy))
-
-    def add(self, a: Tensor, b: Tensor) -> Tensor:
-        return apply(elementwise.add, a, b)
-
-    def pull_back(self, node: Node, cotangents: list[Any]) -> Sequence[Any]:
-        assert node.op is not None
-        operands, out = recalled(node)
-        types = node.types if isinstance(node.types, tuple) else (node.types,)
-        filled = [self.zeros(t) if ct is None else ct for ct, t in zip(cotangents, types, strict=True)]
-        plan = node.plan
-        if plan is None:
-            needs = tuple(e is not None for e in node.edges)
-            plan = plan_for(node.op, node.attrs, tuple(v.type for v in node.saved), needs)
-        return replay(plan, operands, out, filled)
-
-    def zeros(self, type: TensorType) -> Tensor | None:
-        if not type.dtype.is_floating_point:
-            return None
-        trace = modes.trace
-        if trace is not None:
-            return trace.wrap(full(type, 0))
-        return tensor_from_array(np.zeros(type.shape, type.dtype.numpy))
-
-    def tensor(self, cotangent: Tensor) -> Tensor:
-        return cotangent
-
-
-def replay(plan: Plan, operands: Sequence[Any], out: Any, cotangents: Sequence[Any]) -> list[Any]:
-    """Run a plan through the gate, so that the tape records it."""
-    known: dict[Value, Any] = {}
-    trace = modes.trace
-    for constant, array in plan.constants.items():
-        known[constant] = tensor_from_array(array.copy()) if trace is None else trace.wrap(constant)
-    known.update((v, ct) for v, ct in zip(plan.cotangents, cotangents, strict=True) if v is not None)
-    known.update(zip(plan.placeholders, operands, strict=True))
-    if out is not None:
-        known[plan.forward] = out
-    for value in plan.order:
-        arguments = [known[o] for o in value.operands]
-        if value.op is get:
-            known[value] = arguments[0][value.attrs["index"]]
-        elif isinstance(value.type, tuple):
-            known[value] = apply_several(value.op, *arguments, **value.attrs)
-        else:
-            known[value] = apply(value.op, *arguments, **value.attrs)
-    return [None if result is None else known[result] for result in plan.results]
-
-
-def recalled(node: Node) -> tuple[list[Any], Any]:
-    """A node's operands and result as tensors at their places on the tape; None for what was not kept."""
-    if node.out is not None:
-        trace = modes.trace
-        assert trace is not None
-        values = zip(node.saved, node.edges, strict=True)
-        operands = [placed(trace.wrap(value), edge) for value, edge in values]
-        if isinstance(node.out.type, tuple):
-            return operands, None
-        return operands, placed(trace.wrap(node.out), node)
-    if not node.saved:
-        return [None] * len(node.edges), None
-    saved, outs = node.saved
-    tensors = [None if s is None else recall(s, s.edge, node) for s in saved]
-    if outs is None:
-        return tensors, None
-    results = tuple(recall(s, node, node) for s in outs)
-    return tensors, results if isinstance(node.types, tuple) else results[0]
-
-
-def recall(saved: Saved, edge: Any, node: Node) -> Tensor:
-    check_version(saved, node.op)
-    return placed(new_tensor(saved.layout, saved.storage, saved.offset), edge)
-
-
-def placed(tensor: Tensor, edge: Any) -> Tensor:
-    """The tensor put on the tape where cotangents flow to `edge`."""
-    if edge is not None:
-        tensor._requires_grad = True
-        tensor._node = edge if isinstance(edge, Node) else Node(None, {}, (edge,), type_of(tensor))
-    return tensor
-
-
-def no_derivative(node: Node) -> GradError:
-    name = node.op.name if node.op is not None else "this operation"
-    return GradError("IG304", f"{name} has no derivative", where=user_line(), fix="detach() its operands")
-
-
-def engine_for(create_graph: bool) -> Engine:
-    if create_graph:
-        return TensorEngine()
-    return ArrayEngine() if modes.trace is None else ValueEngine(modes.trace)
 
 
 def ordered(roots: Sequence[Node]) -> list[Node]:
@@ -233,6 +46,15 @@ def ordered(roots: Sequence[Node]) -> list[Node]:
     return found
 
 
+def leading_to(wanted: frozenset[int], nodes: Sequence[Node]) -> set[int]:
+    """Ids of the wanted nodes and leaves and of the nodes (users first) from which they can be reached."""
+    found = set(wanted)
+    for node in reversed(nodes):
+        if any(id(edge) in found for edge in node.edges if edge is not None):
+            found.add(id(node))
+    return found
+
+
 class Walk:
     """One backward pass: the cotangents on their way, per node and result, and those that reached leaves."""
 
@@ -241,8 +63,10 @@ class Walk:
         self.retain_graph = retain_graph
         self.at_nodes: dict[int, list[Any]] = {}
         self.at_leaves: dict[int, tuple[Any, Any]] = {}
-        # Ids of the nodes whose cotangents the caller asked for.
+        # Ids of the nodes and leaves whose cotangents the caller asked for (None: of all leaves), and of what leads
+        # to them.
         self.wanted = wanted
+        self.needed: set[int] | None = None
         self.found: dict[int, Any] = {}
 
     def send(self, edge: Any, cotangent: Any, index: int = 0) -> None:
@@ -265,9 +89,14 @@ class Walk:
             return
         if node.hooks is not None or node.retained is not None:
             slots = [self.observed(node, slots[0])]
-        if self.wanted is not None and id(node) in self.wanted:
-            self.found[id(node)] = slots[0]
-        if node.op is None and node.backward_fn is None:
+        needed = self.needed
+        if needed is not None:
+            assert self.wanted is not None
+            if id(node) in self.wanted:
+                self.found[id(node)] = slots[0]
+            if not any(id(edge) in needed for edge in node.edges if edge is not None):
+                return
+        if node.op is None and node.backward_fn is None and node.plan is None:
             if node.edges and node.edges[0] is not None:
                 self.send(node.edges[0], slots[0])
             return
@@ -276,39 +105,74 @@ class Walk:
             return
         parts = self.pulled_back(node, slots)
         for position, (edge, part) in enumerate(zip(node.edges, parts, strict=True)):
-            if edge is not None:
+            if edge is None or (needed is not None and id(edge) not in needed):
+                continue
+            if part is not None:
+                self.send(edge, part)
+            elif node.backward_fn is None:
                 # A rule's None is a derivative of zero, which leaves show as zeros.
-                self.send(edge, self.engine.zeros(operand_type(node, position)) if part is None else part)
+                self.send(edge, self.engine.zeros(operand_type(node, position)))
 
     def pulled_back(self, node: Node, slots: list[Any]) -> Sequence[Any]:
-        if node.saved is None:
+        if node.released and (node.saved is None or (node.out is not None and keeps_values(node))):
             raise GradError(
                 "IG306",
                 "Trying to backward through the graph a second time (or directly access saved tensors after they have "
                 "already been freed)",
                 where=user_line(),
+                detail=[f"{node.name()} was freed by the first backward()"],
                 fix="loss.backward(retain_graph=True) the first time",
             )
-        if node.backward_fn is not None:
-            parts: Sequence[Any] = node.backward_fn(self.engine, slots)
-        else:
-            parts = self.engine.pull_back(node, slots)
+        if node.hooks is not None and node.hooks.before:
+            slots = self.before_node(node, slots)
+        try:
+            if node.backward_fn is not None:
+                parts: Sequence[Any] = node.backward_fn(node, self.engine, slots)
+            else:
+                parts = self.engine.pull_back(node, slots)
+        except IngotError as error:
+            line = line_of(node)
+            if line is not None:
+                error.detail = (*error.detail, f"the operation: {line}")
+            raise
+        if Anomaly.lines is not None and Anomaly.check_nan:
+            check_finite(node, parts)
+        if node.hooks is not None and node.hooks.after:
+            parts = self.after_node(node, parts, slots)
         if not self.retain_graph:
             release(node)
         return parts
 
     def observed(self, node: Node, cotangent: Any) -> Any:
         """Show the cotangent to hooks and to a tensor that retains its gradient."""
-        if node.hooks:
-            tensor = self.engine.tensor(cotangent)
-            for hook in node.hooks:
-                replaced = hook(tensor)
-                tensor = tensor if replaced is None else replaced
-            cotangent = self.engine.start(tensor)
+        if node.hooks is not None and node.hooks.result:
+            cotangent = called(node.hooks.result, self.engine, cotangent)
         keeper = node.retained() if node.retained is not None else None
         if keeper is not None:
             accumulate(keeper, self.engine, cotangent)
         return cotangent
+
+    def before_node(self, node: Node, slots: list[Any]) -> list[Any]:
+        """Show the cotangents of a node's results to its own hooks, which may replace them."""
+        assert node.hooks is not None
+        for hook in list(node.hooks.before.values()):
+            replaced = hook(self.shown(slots))
+            if replaced is not None:
+                slots = [None if r is None else self.engine.start(r) for r in replaced]
+        return slots
+
+    def after_node(self, node: Node, parts: Sequence[Any], slots: Sequence[Any]) -> Sequence[Any]:
+        """Show the cotangents of a node's operands and results to its own hooks, which may replace the former."""
+        assert node.hooks is not None
+        for hook in list(node.hooks.after.values()):
+            replaced = hook(self.shown(parts), self.shown(slots))
+            if replaced is not None:
+                parts = [None if r is None else self.engine.start(r) for r in replaced]
+        return parts
+
+    def shown(self, cotangents: Sequence[Any]) -> tuple[Any, ...]:
+        """Cotangents as tensors."""
+        return tuple(None if ct is None else self.engine.tensor(ct) for ct in cotangents)
 
 
 def operand_type(node: Node, position: int) -> TensorType:
@@ -322,17 +186,29 @@ def operand_type(node: Node, position: int) -> TensorType:
     return edge.types if isinstance(edge, Node) else type_of(edge)
 
 
+def keeps_values(node: Node) -> bool:
+    """Whether the derivative of a node made in a trace reads operands or the result, which an eager node lets go."""
+    if node.op is None:
+        return False
+    plan = plan_for(node.op, node.attrs, tuple(v.type for v in node.saved), tuple(e is not None for e in node.edges))
+    return plan.out or any(plan.operands)
+
+
 def release(node: Node) -> None:
     """Let go of what a node kept for its derivative."""
     node.released = True
     plan = node.plan
-    if plan is not None and (plan.out or any(plan.operands)):
+    if plan is not None:
+        if plan.out or any(plan.operands):
+            node.saved = node.kept = None
+    elif node.backward_fn is not None and node.saved:
         node.saved = None
 
 
 def accumulate(leaf: Tensor, engine: Engine, cotangent: Any) -> None:
     """Add to the leaf's `.grad`."""
-    existing = leaf.grad
+    trace = modes.trace
+    existing = leaf._grad if trace is None else leaf.grad
     if existing is None:
         made = engine.tensor(cotangent)
         leaf.grad = made if isinstance(engine, TensorEngine) else made.detach() if made._requires_grad else made
@@ -347,8 +223,15 @@ def accumulate(leaf: Tensor, engine: Engine, cotangent: Any) -> None:
         assign(existing, apply(elementwise.add, existing, engine.tensor(cotangent)))
 
 
-def starts(tensors: Sequence[Tensor], cotangents: Sequence[Tensor | None], engine: Engine) -> list[tuple[Any, Any]]:
-    """(edge, cotangent) of each tensor. Raises GradError (IG303, IG305) and ShapeError (IG307)."""
+def starts(tensors: Sequence[Tensor], cotangents: Sequence[Any], engine: Engine) -> list[tuple[Any, Any]]:
+    """(edge, cotangent) of each tensor. Raises GradError (IG303, IG305), ShapeError (IG307) and DTypeError (IG214)."""
+    if len(tensors) != len(cotangents):
+        raise GradError(
+            "IG307",
+            f"got {len(tensors)} tensors and {len(cotangents)} gradients",
+            where=user_line(),
+            fix="one gradient (or None, for a scalar) per tensor",
+        )
     found: list[tuple[Any, Any]] = []
     for position, (tensor, given) in enumerate(zip(tensors, cotangents, strict=True)):
         edge = edge_of(tensor)
@@ -357,6 +240,7 @@ def starts(tensors: Sequence[Tensor], cotangents: Sequence[Tensor | None], engin
                 "IG303",
                 f"element {position} of tensors does not require grad and does not have a grad_fn",
                 where=user_line(),
+                detail=[f"it is {type_of(tensor)!r}"],
                 fix="x.requires_grad_() before the computation, and no no_grad() around it",
             )
         shape = tensor._layout.shape
@@ -370,6 +254,10 @@ def starts(tensors: Sequence[Tensor], cotangents: Sequence[Tensor | None], engin
                 )
             found.append((edge, engine.ones(type_of(tensor))))
             continue
+        if not isinstance(given, TensorBase):
+            raise DTypeError(
+                "IG214", f"gradients are Tensors or None, not {type(given).__name__}", where=user_line()
+            )
         if given._layout.shape != shape:
             raise ShapeError(
                 "IG307",
@@ -377,13 +265,13 @@ def starts(tensors: Sequence[Tensor], cotangents: Sequence[Tensor | None], engin
                 f"output[{position}] has a shape of {list(shape)}",
                 where=user_line(),
             )
-        found.append((edge, engine.start(given)))
+        found.append((edge, engine.start(cast_to(given, tensor._layout.dtype))))  # type: ignore[arg-type]
     return found
 
 
 def walk(
     tensors: Sequence[Tensor],
-    cotangents: Sequence[Tensor | None],
+    cotangents: Sequence[Any],
     retain_graph: bool,
     create_graph: bool,
     wanted: frozenset[int] | None,
@@ -395,11 +283,14 @@ def walk(
         engine = engine_for(create_graph)
         passed = Walk(engine, retain_graph, wanted)
         begun = starts(tensors, cotangents, engine)
+        nodes = ordered([edge for edge, _ in begun if type(edge) is Node])
+        if wanted is not None:
+            passed.needed = leading_to(wanted, nodes)
         for edge, cotangent in begun:
             passed.send(edge, cotangent)
         # Overflow in a gradient has a result and is no accident.
         with np.errstate(all="ignore"):
-            for node in ordered([edge for edge, _ in begun if type(edge) is Node]):
+            for node in nodes:
                 passed.visit(node)
     finally:
         modes.grad = before
@@ -411,32 +302,65 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
     """Add the derivatives of the tensors to the `.grad` of the leaves that they depend on (or of `inputs` alone).
 
-    `grad_tensors`: cotangents, needed for tensors with more than one element.
+    `grad_tensors`: cotangents, needed for tensors with more than one element. Raises GradError (IG303 to IG308).
     """
+    given = grad_variables if grad_tensors is None else grad_tensors
     outputs = listed(tensors)
-    cotangents: list[Any] = [None] * len(outputs) if grad_tensors is None else listed(grad_tensors)
+    cotangents: list[Any] = [None] * len(outputs) if given is None else listed(given)
     retain = create_graph if retain_graph is None else retain_graph
-    passed = walk(outputs, cotangents, retain, create_graph, None)
-    chosen = None if inputs is None else {id(t) for t in listed(inputs)}
+    chosen = None if inputs is None else _chosen(listed(inputs))
+    wanted = None if chosen is None else frozenset(id(edge) for _, edge in chosen)
+    passed = walk(outputs, cotangents, retain, create_graph, wanted)
+    reached = list(passed.at_leaves.values())
+    if chosen is not None:
+        reached = [(t, passed.at_leaves[id(edge)][1]) for t, edge in chosen if id(edge) in passed.at_leaves]
+        reached += [(t, passed.found[id(edge)]) for t, edge in chosen if id(edge) in passed.found]
     before = modes.grad
     modes.grad = create_graph
     try:
-        for leaf, cotangent in passed.at_leaves.values():
-            if leaf._node is not None and modes.trace is not None:
+        for leaf, cotangent in reached:
+            if chosen is None and leaf._node is not None and modes.trace is not None:
                 raise GradError(
                     "IG315",
                     f"backward() reaches a tensor {type_of(leaf)!r} that was computed outside of the compiled function",
                     where=user_line(),
                     fix="compute it inside, or pass x.detach()",
                 )
-            if chosen is None or id(leaf) in chosen:
-                accumulate(leaf, passed.engine, cotangent)
+            settle(leaf, passed.engine, cotangent)
     finally:
         modes.grad = before
+
+
+def settle(leaf: Tensor, engine: Engine, cotangent: Any) -> None:
+    """Add to `.grad`, with the leaf's hooks before and after."""
+    hooks = hooks_of(leaf)
+    if hooks is None:
+        accumulate(leaf, engine, cotangent)
+        return
+    accumulate(leaf, engine, called(hooks.before, engine, cotangent))
+    for hook in list(hooks.after.values()):
+        hook(leaf)
+
+
+def _chosen(inputs: list[Any]) -> list[tuple[Any, Any]]:
+    """The tensors whose gradients are to be kept, each once, and where their cotangents arrive."""
+    if not inputs:
+        raise GradError("IG308", "`inputs` argument to `backward()` cannot be empty.", where=user_line())
+    chosen = [(tensor, edge_of(tensor)) for tensor in {id(t): t for t in inputs}.values()]
+    for position, (tensor, edge) in enumerate(chosen):
+        if edge is None:
+            raise GradError(
+                "IG303",
+                f"inputs[{position}], {type_of(tensor)!r}, does not require grad",
+                where=user_line(),
+                fix="x.requires_grad_() before the computation",
+            )
+    return chosen
 
 
 def grad(
@@ -445,42 +369,78 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The derivatives of the outputs with respect to the inputs, as a tuple; no `.grad` changes.
 
-    Raises GradError (IG308) for an input that the outputs do not depend on, unless `allow_unused`.
+    `is_grads_batched`: `grad_outputs` have a leading dimension of cotangents, and so have the results.
+    Raises GradError (IG303 to IG308), IG308 for an input that the outputs do not depend on, unless `allow_unused`.
     """
     ends, wrt = listed(outputs), listed(inputs)
+    if materialize_grads and allow_unused is False:
+        raise SpecError(
+            "IG217",
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.",
+            where=user_line(),
+        )
+    if not only_inputs:
+        raise SpecError("IG217", "only_inputs=False is not offered", where=user_line(), fix="y.backward()")
     cotangents: list[Any] = [None] * len(ends) if grad_outputs is None else listed(grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
+    allowed = bool(allow_unused) or materialize_grads
+    if is_grads_batched:
+        return _batched(ends, wrt, cotangents, retain, create_graph, allowed, materialize_grads)
+    return _grad(ends, wrt, cotangents, retain, create_graph, allowed, materialize_grads)
+
+
+def _grad(
+    ends: list[Any], wrt: list[Any], cotangents: list[Any], retain: bool, create: bool, allowed: bool, fill: bool
+) -> tuple[Any, ...]:
     edges = [edge_of(t) for t in wrt]
-    wanted = frozenset(id(edge) for edge in edges if type(edge) is Node)
-    passed = walk(ends, cotangents, retain, create_graph, wanted)
+    for position, (tensor, edge) in enumerate(zip(wrt, edges, strict=True)):
+        if edge is None and not allowed:
+            raise _unused(position, tensor, edge)
+    wanted = frozenset(id(edge) for edge in edges if edge is not None)
+    passed = walk(ends, cotangents, retain, create, wanted)
     found: list[Any] = []
     for position, (tensor, edge) in enumerate(zip(wrt, edges, strict=True)):
-        cotangent = (
-            passed.found.get(id(edge)) if type(edge) is Node else passed.at_leaves.get(id(edge), (None, None))[1]
-        )
-        if edge is None or cotangent is None:
-            found.append(_unused(position, tensor, edge, bool(allow_unused), materialize_grads))
-        else:
+        cotangent = passed.found.get(id(edge))
+        if type(edge) is not Node and id(edge) in passed.at_leaves:
+            leaf, cotangent = passed.at_leaves[id(edge)]
+            hooks = hooks_of(leaf)
+            cotangent = cotangent if hooks is None else called(hooks.before, passed.engine, cotangent)
+        if edge is not None and cotangent is not None:
             found.append(passed.engine.tensor(cotangent))
+        elif not allowed:
+            raise _unused(position, tensor, edge)
+        else:
+            found.append(tensor.detach() * 0 if fill else None)
     return tuple(found)
 
 
-def _unused(position: int, tensor: Tensor, edge: Any, allowed: bool, materialize: bool) -> Any:
-    if materialize:
-        return tensor.detach() * 0
-    if allowed:
-        return None
+def _batched(
+    ends: list[Any], wrt: list[Any], cotangents: list[Any], retain: bool, create: bool, allowed: bool, fill: bool
+) -> tuple[Any, ...]:
+    """One walk per row of the cotangents."""
+    given = [ct for ct in cotangents if ct is not None]
+    count = given[0]._layout.shape[0] if given and given[0]._layout.ndim else 0
+    rows = []
+    for i in range(count):
+        row = [None if ct is None else ct[i] for ct in cotangents]
+        rows.append(_grad(ends, wrt, row, retain or i + 1 < count, create, allowed, fill))
+    return tuple(None if parts[0] is None else stack(parts) for parts in zip(*rows, strict=True))
+
+
+def _unused(position: int, tensor: Tensor, edge: Any) -> GradError:
     why = (
         "One of the differentiated Tensors does not require grad"
         if edge is None
         else "One of the differentiated Tensors appears to not have been used in the graph"
     )
-    raise GradError(
+    return GradError(
         "IG308",
         why,
         where=user_line(),
@@ -490,18 +450,18 @@ def _unused(position: int, tensor: Tensor, edge: Any, allowed: bool, materialize
 
 
 def listed(tensors: Any) -> list[Any]:
-    """One tensor or a sequence of them, as a list."""
-    return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
-
-
-def tensor_hook(tensor: Tensor, hook: Callable[[Any], Any]) -> Callable[[], None]:
-    """Call `hook` with the tensor's cotangent in `backward`; it may return another. Returns what removes it."""
-    if not tensor.requires_grad:
-        raise GradError("IG303", "cannot register a hook on a tensor that doesn't require gradient", where=user_line())
-    node = tensor._node
-    if node is None:
-        raise GradError(
-            "IG309", "hooks on leaves are not supported", where=user_line(), fix="change p.grad after backward()"
-        )
-    node.hooks = [*(node.hooks or []), hook]
-    return lambda: None if node.hooks is None else node.hooks.remove(hook)
+    """One tensor or a sequence of them, as a list. Raises DTypeError (IG214) for anything else."""
+    if isinstance(tensors, TensorBase):
+        return [tensors]
+    try:
+        found = list(tensors)
+    except TypeError:
+        found = [tensors]
+    for tensor in found:
+        if tensor is not None and not isinstance(tensor, TensorBase):
+            raise DTypeError(
+                "IG214",
+                f"a Tensor or a sequence of Tensors was expected, not {type(tensor).__name__}",
+                where=user_line(),
+            )
+    return found

@@ -1,0 +1,147 @@
+"""Functions that `backward` calls with gradients on their way, and the handles that remove them."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ingot.core import TensorBase, is_traced, type_of
+from ingot.grad_fn import RemovableHandle
+from ingot.modes import bump_epoch, modes
+from ingot.runtime.errors import DTypeError, GradError, TraceError
+from ingot.source_lines import user_line
+from ingot.tape import needs_grad, node_hooks
+
+if TYPE_CHECKING:
+    from ingot.autograd.engines import Engine
+    from ingot.tensor import Tensor
+
+Hook = Callable[[Any], Any]
+
+
+class LeafHooks(NamedTuple):
+    """What is called with a leaf's gradient before it is added to `.grad`, and with the leaf afterwards."""
+
+    before: dict[Any, Hook]
+    after: dict[Any, Hook]
+
+
+# By the leaf's id; an entry goes with its leaf.
+_leaves: dict[int, tuple[weakref.ref[Any], LeafHooks]] = {}
+
+
+def hooks_of(leaf: TensorBase) -> LeafHooks | None:
+    """The hooks of a leaf; None when it has none."""
+    known = _leaves.get(id(leaf)) if _leaves else None
+    return None if known is None or not (known[1].before or known[1].after) else known[1]
+
+
+def hook_key(leaf: TensorBase) -> tuple[Any, ...] | None:
+    """What compiled code that differentiates the leaf depends on."""
+    hooks = hooks_of(leaf)
+    return None if hooks is None else (*hooks.before.values(), None, *hooks.after.values())
+
+
+def share_hooks(leaf: TensorBase, stand_in: TensorBase) -> None:
+    """Give a leaf that stands for another one in a trace the same hooks."""
+    hooks = hooks_of(leaf)
+    if hooks is not None:
+        made = _hooks_for(stand_in)
+        made.before.update(hooks.before)
+        made.after.update(hooks.after)
+
+
+def _hooks_for(leaf: TensorBase) -> LeafHooks:
+    key = id(leaf)
+    if key not in _leaves:
+        _leaves[key] = weakref.ref(leaf, lambda _: _leaves.pop(key, None) and None), LeafHooks({}, {})
+    return _leaves[key][1]
+
+
+def tensor_hook(tensor: Tensor, hook: Hook) -> RemovableHandle:
+    """Call `hook` with the tensor's gradient in `backward`; it may return another one.
+
+    Raises GradError (IG303) for a tensor that does not require grad.
+    """
+    if not needs_grad(tensor):
+        raise GradError(
+            "IG303",
+            "cannot register a hook on a tensor that doesn't require gradient",
+            where=user_line(),
+            fix="x.requires_grad_() first",
+        )
+    node = tensor._node
+    if node is not None:
+        return RemovableHandle(node_hooks(node).result, hook)
+    check_own(tensor)
+    bump_epoch()
+    return RemovableHandle(_hooks_for(tensor).before, hook)
+
+
+def post_accumulate_hook(tensor: Tensor, hook: Hook) -> RemovableHandle:
+    """Call `hook` with the leaf once `backward` has added to its `.grad`. Raises GradError (IG303, IG309)."""
+    if not needs_grad(tensor):
+        raise GradError(
+            "IG303",
+            "cannot register a hook on a tensor that doesn't require gradient",
+            where=user_line(),
+            fix="x.requires_grad_() first",
+        )
+    if tensor._node is not None:
+        raise GradError(
+            "IG309",
+            "post accumulate grad hooks cannot be registered on non-leaf tensors",
+            where=user_line(),
+            fix="x.register_hook(...), which is called with the gradient",
+        )
+    check_own(tensor)
+    bump_epoch()
+    return RemovableHandle(_hooks_for(tensor).after, hook)
+
+
+def check_own(leaf: TensorBase) -> None:
+    """Raises TraceError (IG380) where compiled code would give a leaf from outside a hook each time it runs."""
+    trace = modes.trace
+    if trace is not None and not is_traced(leaf) and id(leaf) not in trace.own_arguments:
+        raise TraceError(
+            "IG380",
+            f"{trace.name} registers a hook on {type_of(leaf)!r}, a leaf from outside",
+            where=user_line(),
+            fix="the registration before the call; compiled code calls the hooks that its leaves have",
+        )
+
+
+def called(hooks: dict[Any, Hook], engine: Engine, cotangent: Any) -> Any:
+    """The cotangent after the hooks, each of which may replace it. Raises GradError (IG381) or DTypeError (IG382)."""
+    tensor = engine.tensor(cotangent)
+    for hook in list(hooks.values()):
+        replaced = hook(tensor)
+        if replaced is None:
+            continue
+        tensor = _checked(hook, replaced, tensor)
+    return engine.start(tensor)
+
+
+def _checked(hook: Hook, replaced: Any, tensor: Tensor) -> Tensor:
+    name = getattr(hook, "__name__", type(hook).__name__)
+    if not isinstance(replaced, TensorBase):
+        raise DTypeError(
+            "IG382",
+            f"a hook returns a Tensor or None, and {name} returned {type(replaced).__name__}",
+            where=_place(hook),
+        )
+    if type_of(replaced) is not type_of(tensor):
+        raise GradError(
+            "IG381",
+            f"hook {name!r} was given a gradient {type_of(tensor)!r} and returned {type_of(replaced)!r}",
+            where=_place(hook),
+            fix="a gradient of the same shape and dtype",
+        )
+    made: Any = replaced
+    return made
+
+
+def _place(hook: Hook) -> str | None:
+    code = getattr(hook, "__code__", None)
+    return user_line() if code is None else f"{code.co_filename}:{code.co_firstlineno}"
