@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Sequence
 
-from ingot.runtime import objects, pool, symbols, threads
+from ingot.runtime import failures, objects, pool, symbols, threads
 from ingot.runtime.errors import BuildError
 from ingot.runtime.program import Program
 
@@ -74,5 +74,5 @@ class Executable:
 
 
 def raise_status(name: str, status: int) -> None:
-    """Raise BuildError (IG501) for a program that returned a non-zero status."""
-    raise BuildError("IG501", f"the compiled program {name!r} reported error {status}")
+    """Raise the error of a program that returned a non-zero status, for instance BuildError (IG501)."""
+    raise failures.failure(name, status)

@@ -12,7 +12,8 @@ class Emitted:
     """`void name(ptr frame, i64 lo, i64 hi, i64 thread)` runs units lo..hi of `units`, split into chunks of `grain`.
 
     `frame` holds one pointer per buffer and then the scratch area, of which each thread has `scratch` bytes.
-    `cost` estimates the whole kernel on one thread, in nanoseconds.
+    `cost` estimates the whole kernel on one thread, in nanoseconds. A kernel that `fails` may store an i32 to the
+    address behind the scratch area and the sizes: the program's status (see `ingot.runtime.failures`).
     """
 
     name: str
@@ -20,3 +21,4 @@ class Emitted:
     grain: int
     scratch: int
     cost: float
+    fails: bool = False

@@ -51,7 +51,7 @@ class EntryEmitter:
         self.sizes = Sizes(self.f, dims, lambda: self.dims)
         self.scratch = 0
         self.frame = 0
-        self.shares = False
+        self.shares = self.fails = False
         self.parallel_for = self.if_awake = self.f.const("ptr", 0)
         self.has_room = self.f.const("i1", True)  # whether the scratch of all the context's threads has been laid out
 
@@ -61,8 +61,11 @@ class EntryEmitter:
         self.frame_pointer = f.alloca("ptr", self.frame, 16)
         if self.shares:
             self.read_context()
+        if self.fails:
+            self.status = f.alloca("i32", 1, 4)
+            f.store(f.const("i32", 0), self.status)
         self.steps(self.plan, self.top_level)
-        f.finish("i32 0")
+        f.finish(f.load(self.status, "i32") if self.fails else "i32 0")
 
     def read_context(self) -> None:
         """Which of the context's functions share work between threads; null where they may not be used."""
@@ -103,8 +106,9 @@ class EntryEmitter:
         for step in plan.steps:
             match step:
                 case Launch(kernel, buffers):
-                    self.frame = max(self.frame, len(buffers) + 2)
+                    self.frame = max(self.frame, len(buffers) + 3)
                     emitted = self.kernels(kernel)
+                    self.fails = self.fails or emitted.fails
                     self.shares = self.shares or not runs_alone(emitted)
                     self.scratch = max(self.scratch, emitted.scratch * (1 if runs_alone(emitted) else self.threads))
                 case Branch(then=a, otherwise=b) | While(condition=a, body=b):
@@ -143,6 +147,8 @@ class EntryEmitter:
             f.store(f.offset(self.workspace, self.sizes(self.plan.arena)), f.offset(frame, 8 * len(buffers)))
         if self.sizes.names:
             f.store(self.dims, f.offset(frame, 8 * (len(buffers) + 1)))
+        if kernel.fails:
+            f.store(self.status, f.offset(frame, 8 * (len(buffers) + 2)))
         units = self.sizes(kernel.units)
 
         def alone() -> list[Reg]:

@@ -8,6 +8,7 @@ from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.special.cumulative import emit_cumulative
 from ingot.compiler.codegen.special.frame import Frame
+from ingot.compiler.codegen.special.hosted import emit_hosted, emit_require
 from ingot.compiler.codegen.special.native import emit_native_call
 from ingot.compiler.codegen.special.order import emit_sort, emit_topk
 from ingot.compiler.codegen.special.position import emit_position
@@ -33,6 +34,7 @@ EMITTERS: dict[str, Callable[[Frame], Emitted]] = {
     "mt19937": emit_mt19937,
     "philox": emit_philox,
     "native_call": emit_native_call,
+    "require": emit_require,
 }
 
 
@@ -42,7 +44,7 @@ def emit_special(
     """Add the kernel function of a whole op to the module."""
     (stmt,) = kernel.body
     assert isinstance(stmt, Special)
-    emitter = EMITTERS.get(stmt.op.name)
+    emitter = EMITTERS.get(stmt.op.name) or (emit_hosted if "lapack" in stmt.op.traits else None)
     if emitter is None:
         raise BuildError("IG404", f"no code is generated for the op {stmt.op.name}")
     return emitter(Frame(module, target, kernel, stmt, sizes))

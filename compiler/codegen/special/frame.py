@@ -48,6 +48,7 @@ class Frame:
         self.operands, self.results = pointers[:count], pointers[count:]
         self.area = f.offset(frame, 8 * len(kernel.buffers))
         self.scratch_bytes = 0
+        self.frame, self.fails = frame, False
 
     @property
     def types(self) -> tuple[TensorType, ...]:
@@ -105,6 +106,18 @@ class Frame:
                 lanes //= 2
         return lanes
 
+    def fail(self, status: Reg) -> None:
+        """Make this i32 the status that the program returns, unless there is one."""
+        f, self.fails = self.f, True
+        place = f.load(f.offset(self.frame, 8 * (len(self.operands) + len(self.results) + 2)), "ptr", pure=True)
+        fine = f.cmp("eq", f.load(place, "i32"), f.const("i32", 0))
+
+        def set() -> list[Reg]:
+            f.store(status, place)
+            return []
+
+        f.if_(fine, set, unlikely=True)
+
     def emitted(self, units: Size, cost: float) -> Emitted:
         """Close the function; `cost` is that of one unit in nanoseconds."""
         self.f.finish()
@@ -112,7 +125,7 @@ class Frame:
             grain = max(1, -(-units // (self.target.cores * CHUNKS_PER_CORE)))
         else:
             grain = max(1, int(CHUNK / max(cost, 1.0)))
-        return Emitted(self.name, units, grain, self.scratch_bytes, cost * estimate(units))
+        return Emitted(self.name, units, grain, self.scratch_bytes, cost * estimate(units), self.fails)
 
 
 def estimate(size: Size) -> float:
