@@ -39,6 +39,8 @@ from ingot.functional.activations import relu as relu
 from ingot.functional.activations import relu_ as relu_
 from ingot.functional.activations import selu as selu
 from ingot.functional.activations import softmax as softmax
+from ingot.functional.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from ingot.functional.adaptive_pooling import adaptive_max_pool1d as adaptive_max_pool1d
 from ingot.functional.arithmetic import add as add
 from ingot.functional.arithmetic import addcdiv as addcdiv
 from ingot.functional.arithmetic import addcmul as addcmul
@@ -165,6 +167,11 @@ from ingot.functional.normalization import group_norm as group_norm
 from ingot.functional.normalization import instance_norm as instance_norm
 from ingot.functional.normalization import layer_norm as layer_norm
 from ingot.functional.normalization import rms_norm as rms_norm
+from ingot.functional.pooling import avg_pool1d as avg_pool1d
+from ingot.functional.pooling import max_pool1d as max_pool1d
+from ingot.functional.pooling import max_pool1d_with_indices as max_pool1d_with_indices
+from ingot.functional.pooling import max_pool2d as max_pool2d
+from ingot.functional.pooling import max_pool3d as max_pool3d
 from ingot.functional.reductions import all as all
 from ingot.functional.reductions import amax as amax
 from ingot.functional.reductions import amin as amin
@@ -297,8 +304,8 @@ from ingot.rng import seed as seed
 from ingot.rng import set_rng_state as set_rng_state
 from ingot.runtime import dtypes as _dtypes
 from ingot.runtime.errors import IngotError as IngotError
-from ingot.saving import load as load
-from ingot.saving import save as save
+from ingot.serialization import load as load
+from ingot.serialization import save as save
 from ingot.tensor import Device as _Device
 from ingot.tensor import Parameter as Parameter
 from ingot.tensor import Size as Size

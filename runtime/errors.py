@@ -194,6 +194,17 @@ CODES: dict[str, str] = {
     "library, whose functions take them as arguments.",
     "IG403": "LLVM rejected generated code. This is a defect of ingot: please report it with the function.",
     "IG404": "An op reached code generation that has no code of its own. This is a defect of ingot: please report it.",
+    "IG405": "Files cannot be saved or loaded while a function is compiled: the compiled code would not do it again. "
+    "Save and load outside of it.",
+    "IG406": "A checkpoint is damaged, was cut short, or is no checkpoint. Files that ingot.save writes appear whole or "
+    "not at all; a damaged one was changed, or cut short by what copied it.",
+    "IG407": "A checkpoint names a class or function that is not allowed. Reading a pickle that may call anything runs "
+    "code that the file brings. ingot.serialization.add_safe_globals allows classes of your own, if you trust the "
+    "file; a state_dict needs none.",
+    "IG408": "An object cannot be stored in a checkpoint, for instance a lambda, an open file or a class that is local "
+    "to a function. Store a state_dict.",
+    "IG409": "save or load was given an argument that it does not have: pickles are read by ingot itself, and only files "
+    "at a path can be mapped into memory.",
     "IG410": "An array given to a graph has another shape or dtype than its input, or there are too many or too few.",
     "IG411": "The shapes of the inputs do not fit their named sizes: a name stands for two numbers, or for one outside "
     "its range, or no input shows it.",
@@ -215,7 +226,7 @@ CODES: dict[str, str] = {
     "IG603": "A cache key is the 64 lower-case hex digits of a sha256.",
     "IG604": "The cache on disk is off: INGOT_CACHE=0 says so, or its folder cannot be made, belongs to another user, "
     "or may be written by everybody.",
-    "IG605": "`ingot.save` stores tensors, numbers, texts, and dicts, lists and tuples of them; never other objects.",
+    "IG605": "A safetensors file stores tensors, numbers, texts, and dicts, lists and tuples of them; never other objects.",
     "IG606": "A file of tensors does not exist, cannot be read, or is not a safetensors file.",
     "IG701": "The command line was given a file that does not exist or that cannot be imported.",
     "IG702": "The file has no function of that name.",

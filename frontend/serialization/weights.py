@@ -7,8 +7,6 @@ tuples, tensors and plain values (a state_dict of an optimiser) keep their struc
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,52 +19,39 @@ _METADATA = "ingot.tree"
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def save(obj: Any, path: str | Path) -> None:
-    """Write a tree of tensors; the file appears whole or not at all.
-
-    Raises SpecError (IG605) for what cannot be stored, OutputError (IG602) when the file cannot be written.
-    """
-    import tempfile  # 3 ms that only a write needs
-
-    from safetensors.numpy import save as serialised
+def serialised(obj: Any) -> bytes:
+    """A tree of tensors as the contents of a safetensors file. Raises SpecError (IG605) for what cannot be stored."""
+    from safetensors.numpy import save
 
     tensors: dict[str, np.ndarray[Any, Any]] = {}
     structure = _taken_apart(obj, "", tensors)
     flat = isinstance(obj, dict) and all(isinstance(k, str) and isinstance(v, TensorBase) for k, v in obj.items())
-    data = serialised(tensors, metadata=None if flat else {_METADATA: json.dumps(structure)})
-    target = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=".ingot-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(name, 0o644)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise OutputError("IG602", f"cannot write {target}: {error.strerror}") from None
+    return save(tensors, metadata=None if flat else {_METADATA: json.dumps(structure)})
 
 
-def load(path: str | Path) -> Any:
-    """What `save` wrote; of a safetensors file from elsewhere, its tensors by name.
+def read(data: bytes | str, name: str) -> Any:
+    """What `serialised` gave, from its bytes or from a file; of a file from elsewhere, its tensors by name.
 
-    Raises OutputError (IG606) for a file that does not exist or holds something else.
+    Raises OutputError (IG606).
     """
     from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load
 
+    metadata: dict[str, str] = {}
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: from_numpy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+        if isinstance(data, str):
+            with safe_open(data, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                tensors = {key: from_numpy(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+        else:
+            size = int.from_bytes(data[:8], "little")
+            metadata = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
+            tensors = {key: from_numpy(array) for key, array in load(data).items()}
+        return _put_together(json.loads(metadata[_METADATA]), tensors) if _METADATA in metadata else tensors
     except OSError as error:
-        raise OutputError("IG606", f"cannot read {path}: {error.strerror or error}") from None
-    except SafetensorError as error:
-        raise OutputError("IG606", f"{path} is no safetensors file: {error}") from None
-    if _METADATA not in metadata:
-        return tensors
-    return _put_together(json.loads(metadata[_METADATA]), tensors)
+        raise OutputError("IG606", f"cannot read {name}: {error.strerror or error}") from None
+    except (SafetensorError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise OutputError("IG606", f"{name} is no safetensors file: {error}") from None
 
 
 def _taken_apart(obj: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:
