@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ingot.composite import composite
 from ingot.functional.activations import log_softmax, logsigmoid
 from ingot.functional.arithmetic import add, div, eq, mul, ne, sub, where
 from ingot.functional.gathering import gather, index_select
@@ -36,6 +37,7 @@ def _classes_last(input: Tensor) -> tuple[Tensor, int]:
     return input, 0 if input._layout.ndim == 1 else 1
 
 
+@composite
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -109,6 +111,7 @@ def _target_weights(target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
     return result
 
 
+@composite
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -163,18 +166,21 @@ def _same_shape(name: str, input: Tensor, target: Tensor) -> None:
     )
 
 
+@composite
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """(input - target)^2."""
     _same_shape("mse_loss", input, target)
     return reduced(square(sub(input, target)), reduction)
 
 
+@composite
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """|input - target|."""
     _same_shape("l1_loss", input, target)
     return reduced(absolute(sub(input, target)), reduction)
 
 
+@composite
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """Squared below `delta`, linear above. Huber 1964."""
     _same_shape("huber_loss", input, target)
@@ -182,6 +188,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return reduced(where(size < delta, mul(square(size), 0.5), mul(sub(size, 0.5 * delta), delta)), reduction)
 
 
+@composite
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Squared below `beta`, linear above; huber_loss / beta. Girshick 2015."""
     _same_shape("smooth_l1_loss", input, target)
@@ -191,6 +198,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     return reduced(where(size < beta, div(mul(square(size), 0.5), beta), sub(size, 0.5 * beta)), reduction)
 
 
+@composite
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -201,6 +209,7 @@ def binary_cross_entropy(
     return reduced(loss if weight is None else mul(loss, weight), reduction)
 
 
+@composite
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -219,6 +228,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else mul(loss, weight), reduction)
 
 
+@composite
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target * (log target - input); input holds log-probabilities. `reduction` may be "batchmean"."""
     if log_target:
@@ -231,12 +241,7 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     return reduced(loss, reduction)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors along `dim`."""
-    norms = mul(clamp_min(sum(square(x1), dim, True), eps * eps), clamp_min(sum(square(x2), dim, True), eps * eps))
-    return sum(div(mul(x1, x2), norms.sqrt()), dim)
-
-
+@composite
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

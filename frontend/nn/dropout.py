@@ -1,30 +1,68 @@
-"""Dropout."""
+"""Dropout: parts of the input are set to 0 while training."""
 
 from __future__ import annotations
 
-from ingot.functional.normalization import dropout
+from ingot.functional import dropout
 from ingot.nn.module import Module
-from ingot.runtime.errors import SpecError
-from ingot.source_lines import user_line
 from ingot.tensor import Tensor
 
 
-class Dropout(Module):
-    """Elements set to 0 with probability p while training, the others divided by 1 - p. Srivastava et al. 2014.
-
-    Raises SpecError (IG246) unless 0 <= p <= 1.
-    """
+class _Dropout(Module):
+    """Raises SpecError (IG246) unless 0 <= p <= 1."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise SpecError("IG246", f"dropout probability has to be between 0 and 1, but got {p}", where=user_line())
+        dropout.check_probability(p)
         self.p = p
         self.inplace = inplace
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Any shape."""
-        return dropout(input, self.p, self.training, self.inplace)
-
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout):
+    """Elements set to 0 with probability p while training, the others divided by 1 - p. Srivastava et al. 2014."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return dropout.dropout(input, self.p, self.training, self.inplace)
+
+
+class Dropout1d(_Dropout):
+    """Dropout of whole channels."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, L] or [C, L]."""
+        return dropout.dropout1d(input, self.p, self.training, self.inplace)
+
+
+class Dropout2d(_Dropout):
+    """Dropout of whole channels. Tompson et al. 2015."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, H, W]."""
+        return dropout.dropout2d(input, self.p, self.training, self.inplace)
+
+
+class Dropout3d(_Dropout):
+    """Dropout of whole channels."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, D, H, W] or [C, D, H, W]."""
+        return dropout.dropout3d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(_Dropout):
+    """Dropout that keeps mean 0 and variance 1, for selu networks. Klambauer et al. 2017."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Any shape."""
+        return dropout.alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """`AlphaDropout` of whole channels."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, ...]."""
+        return dropout.feature_alpha_dropout(input, self.p, self.training, self.inplace)
