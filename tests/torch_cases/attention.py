@@ -21,7 +21,8 @@ QKV = [real(2, 2, 3, 4), real(2, 2, 5, 4), real(2, 2, 5, 6)]
 FUNCTIONS = [
     Case("sdpa", attend, QKV, dtypes="half"),
     Case("sdpa 3-d", attend, [real(2, 3, 4), real(2, 5, 4), real(2, 5, 4)]),
-    Case("sdpa 2-d", attend, [real(3, 4), real(5, 4), real(5, 4)]),
+    # Equal rows have a gradient of exactly zero in one order of summation only.
+    Case("sdpa 2-d", attend, [real(3, 4), real(5, 4), real(5, 4)], atol=1e-5),
     Case("sdpa 5-d", attend, [real(1, 2, 2, 3, 4), real(1, 2, 2, 5, 4), real(1, 2, 2, 5, 4)], layouts=False),
     Case("sdpa scale", lambda T, *x: attend(T, *x, scale=0.3), QKV),
     Case("sdpa causal", lambda T, *x: attend(T, *x, is_causal=True), QKV, dtypes="half"),
@@ -31,7 +32,7 @@ FUNCTIONS = [
         [real(2, 6, 4), real(2, 3, 4), real(2, 3, 4)],
     ),
     Case("sdpa bool mask", attend, [*QKV, given(SOME)]),
-    Case("sdpa bool mask by keyword", lambda T, q, k, v, m: attend(T, q, k, v, attn_mask=m), [*QKV, given(SOME[0])]),
+    Case("sdpa bool mask by keyword", lambda T, q, k, v, m: attend(T, q, k, v, attn_mask=m), [*QKV, given(SOME[:1])]),
     Case("sdpa hidden row", attend, [*QKV, given(HIDDEN_ROW)]),
     Case(
         "sdpa hidden row of -inf",

@@ -15,7 +15,7 @@ def with_gradients(clip: Callable[[Any, list[Any]], Any]) -> Callable[..., Any]:
 
     def run(T: Any, *gradients: Any) -> Any:
         leaves = [T.zeros_like(g).requires_grad_() for g in gradients]
-        T.autograd.backward([(leaf * g).sum() for leaf, g in zip(leaves, gradients)])
+        T.autograd.backward([(leaf * g).sum() for leaf, g in zip(leaves, gradients, strict=True)])
         leaves.append(T.zeros(2).requires_grad_())
         result = clip(T, leaves)
         return result, [leaf.grad for leaf in leaves[:-1]]
@@ -92,6 +92,8 @@ CLIPPING = [
         [real(3, 4), real(2)],
         dtypes=("float32",),
         grad=False,
+        # The parts are norms in float32, whose rounding depends on the order of the sum.
+        rtol=1e-6,
     ),
     Case(
         "clip_grads_with_norm_",
@@ -113,6 +115,8 @@ VECTORS = [
         "parameters_to_vector",
         lambda T, a, b, c: T.nn.utils.parameters_to_vector([a, b, c]),
         [real(2, 3), real(2), real()],
+        # torch views its parameters, so others than contiguous ones are an error there.
+        layouts=False,
     ),
     Case("vector_to_parameters", from_vector, [real(8)], grad=False, jit=False),
     Case.misuse("vector_to_parameters of a list", lambda T: T.nn.utils.vector_to_parameters([1.0], [])),

@@ -35,8 +35,8 @@ def get_total_norm(
 ) -> Tensor:
     """The norm of all elements of the tensors together: a scalar tensor.
 
-    `error_if_nonfinite`: GradError (IG331) when the norm is infinite or NaN, outside of compiled code. `foreach` changes
-    nothing.
+    `error_if_nonfinite`: GradError (IG331) when the norm is infinite or NaN, outside of compiled code. `foreach`
+    changes nothing.
     """
     found = _listed(tensors)
     order = float(norm_type)
