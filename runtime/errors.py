@@ -189,6 +189,9 @@ CODES: dict[str, str] = {
     "solve_triangular, cholesky, lu and det are compiled to code of their own.",
     "IG372": "The name was removed from PyTorch's interface; the error names what took its place.",
     "IG373": "An order of a norm that matrices or vectors do not have, or dimensions that do not go with it.",
+    "IG395": "differentiable=True asks for gradients through the step of an optimiser. Write the update with tensor "
+    "operations, which gradients flow through.",
+    "IG396": "A hook before an optimiser's step returned something other than None or (args, kwargs).",
     "IG401": "There is no target of that name. `ingot build --help` lists them; host is this machine.",
     "IG402": "A graph with named sizes was compiled into a program, which needs numbers. Give sizes, or build a C "
     "library, whose functions take them as arguments.",

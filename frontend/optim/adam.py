@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ingot.functional.arithmetic import maximum
-from ingot.host_scalar import number_of
-from ingot.modes import modes
-from ingot.optim.groups import ParamGroup
-from ingot.optim.optimizer import Optimizer, Params, check_option
+from ingot.optim.formula import FormulaOptimizer, Options
+from ingot.optim.optimizer import Params, check_betas, check_option
+from ingot.optim.values import assign, maximum, move, sqrt
 from ingot.tensor import Tensor
 
 
-class Adam(Optimizer):
+class Adam(FormulaOptimizer):
     """Steps scaled by running averages of the gradient and of its square. Kingma & Ba 2014; PyTorch's formulas."""
 
-    run_time: ClassVar[tuple[str, ...]] = ("lr", "betas", "weight_decay")
+    run_time: ClassVar[tuple[str, ...]] = ("lr", "betas", "eps", "weight_decay")
+    optional: ClassVar[tuple[str, ...]] = ("weight_decay",)
 
     def __init__(
         self,
         params: Params,
         lr: float | Tensor = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
@@ -35,8 +34,7 @@ class Adam(Optimizer):
     ) -> None:
         check_option("learning rate", lr)
         check_option("epsilon value", eps)
-        check_option("beta parameter at index 0", betas[0], below=1.0)
-        check_option("beta parameter at index 1", betas[1], below=1.0)
+        check_betas(betas)
         check_option("weight_decay value", weight_decay)
         defaults = {
             "lr": lr,
@@ -53,42 +51,27 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, group: ParamGroup, indices: list[int]) -> None:
-        """p -= lr / correction1 * average / (sqrt(square average) / sqrt(correction2) + eps)."""
-        beta1, beta2 = group["betas"]
-        scales = self._corrections(group, indices, beta1, beta2)
-        lr, weight_decay, decoupled = group["lr"], group.unless_zero("weight_decay"), group["decoupled_weight_decay"]
-        near = group.plain("betas")[0] > 0.5
-        for i, (step_size, root) in zip(indices, scales, strict=True):
-            param: Any = group.plain("params")[i]
-            grad = -param.grad if group["maximize"] else param.grad
-            value = param * (1 - lr * weight_decay) if weight_decay is not None and decoupled else param
-            if weight_decay is not None and not decoupled:
-                grad = grad + param * weight_decay
-            average, square = self.zeros(param, "exp_avg"), self.zeros(param, "exp_avg_sq")
-            average.copy_(_moved(average, grad, 1 - beta1, near))
-            square.copy_(square * beta2 + grad * (1 - beta2) * grad)
-            if group["amsgrad"]:
-                largest = self.zeros(param, "max_exp_avg_sq")
-                square = largest.copy_(maximum(largest, square))
-            param.copy_(value + average * -step_size / (square.sqrt() / root + group["eps"]))
+    def buffers(self, o: Options, param: Tensor) -> tuple[str, ...]:
+        """The averages, and for amsgrad the largest square average so far."""
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if o["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
-    def _corrections(self, group: ParamGroup, indices: list[int], beta1: Any, beta2: Any) -> list[tuple[Any, Any]]:
-        """(step size, square root of the second correction) per parameter, in double precision."""
-        steps, lr = self.counted(group, indices), group["lr"]
-        if modes.trace is None:
-            counts = steps.tolist()
-            return [(lr / (1 - beta1 ** counts[i]), (1 - beta2 ** counts[i]) ** 0.5) for i in indices]
-        counts = steps.double()
-        sizes, roots = lr / (1 - beta1**counts), (1 - beta2**counts).sqrt()
-        return [(number_of(sizes.select(0, i)), number_of(roots.select(0, i))) for i in indices]
+    def scales(self, o: Options, n: dict[str, Any]) -> tuple[Any, ...]:
+        """The step size and the root that correct the averages for having begun at 0."""
+        count = n["step"] = n["step"] + 1
+        beta1, beta2 = o["betas"]
+        return o["lr"] / (1 - beta1**count), sqrt(1 - beta2**count)
 
-
-def _moved(start: Tensor, end: Tensor, weight: Any, near: bool) -> Tensor:
-    """start + weight * (end - start), from the nearer end (aten/src/ATen/native/Lerp.h)."""
-    distance = end - start
-    moved: Tensor = start + distance * weight if near else end - distance * (1 - weight)
-    return moved
+    def formula(self, o: Options, p: Any, g: Any, s: dict[str, Any], *scales: Any) -> None:
+        """p -= step size * average / (sqrt(square average) / root + eps)."""
+        (beta1, beta2), (step_size, root) = o["betas"], scales
+        average, square = s["exp_avg"], s["exp_avg_sq"]
+        move(average, g, 1 - beta1)
+        square *= beta2
+        square += g * (1 - beta2) * g
+        if o["amsgrad"]:
+            assign(s["max_exp_avg_sq"], maximum(s["max_exp_avg_sq"], square))
+            square = s["max_exp_avg_sq"]
+        p += average * -step_size / (sqrt(square) / root + o["eps"])
 
 
 class AdamW(Adam):
@@ -98,7 +81,7 @@ class AdamW(Adam):
         self,
         params: Params,
         lr: float | Tensor = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,

@@ -115,18 +115,25 @@ class ParamGroup(Watched):
     """The parameters of a group under "params", and their options.
 
     In a trace the options named in `run_time` are scalars that compiled code reads from here at every call, so that
-    a schedule may change them without a recompilation. Every other option is part of what the code was compiled for.
+    a schedule may change them without a recompilation. Of those that are also in `optional`, whether they are 0 is part
+    of what the code was compiled for, and so is every other option.
     """
 
-    run_time: tuple[str, ...] = ("lr",)
+    run_time: tuple[str, ...]
+    optional: tuple[str, ...]
     # The options that are pairs of numbers, one entry per number.
     numbers: dict[str, Any]
-    # One step count per parameter; see Optimizer.
-    steps: Tensor | None = None
+    # What is one number per parameter (step counts), by name, as vectors over the parameters; see FormulaOptimizer.
+    vectors: dict[str, Tensor]
+    # The memory of parameters and their state as eager steps use it, by the parameter's id.
+    slots: dict[int, Any]
 
-    def __init__(self, entries: Any = (), run_time: tuple[str, ...] = ("lr",)) -> None:
+    def __init__(self, entries: Any = (), run_time: tuple[str, ...] = ("lr",), optional: tuple[str, ...] = ()) -> None:
         super().__init__()
         self.run_time = run_time
+        self.optional = optional
+        self.vectors = {}
+        self.slots = {}
         self.update(entries)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -154,17 +161,13 @@ class ParamGroup(Watched):
         """The option as it is now, also within a trace, for decisions that are part of `structure`."""
         return dict.__getitem__(self, key)
 
-    def unless_zero(self, key: str) -> Any:
-        """The option; None when it is 0, which is part of `structure`."""
-        return None if self.plain(key) == 0 else self[key]
-
     # Those of dict itself would go past __getitem__.
     get = MutableMapping.get  # type: ignore[assignment]
     items = MutableMapping.items  # type: ignore[assignment]
     values = MutableMapping.values  # type: ignore[assignment]
 
     def structure(self, key: str, value: Any) -> Any:
-        """What compiled code depends on: of a run-time number, whether it is 0 and whether it is below 1/2."""
+        """What compiled code depends on: of a run-time number at most whether it is 0."""
         if isinstance(value, TensorBase):
             return id(value)
         if key == "params":
@@ -173,8 +176,9 @@ class ParamGroup(Watched):
             return value if isinstance(value, (bool, int, float, str, tuple, type(None))) else id(value)
         if isinstance(value, tuple):
             return tuple([self.structure(key, number) for number in value])
-        # A learning rate may pass through any value; no decision is made on it.
-        return "a number" if key == "lr" else (value == 0, value < 0.5)
+        if type(value) is not float and type(value) is not int:
+            return value
+        return ("a number", key in self.optional and value == 0)
 
     def matters(self, key: Any, value: Any) -> bool:
         """Whether the change is one of structure."""
@@ -183,10 +187,10 @@ class ParamGroup(Watched):
     def guard_state(self) -> tuple[Any, ...]:
         """What compiled code that read an option depends on."""
         found = [(key, self.structure(key, self.plain(key))) for key in dict.keys(self)]
-        return (*found, ("steps", id(self.steps)))
+        return (*found, ("vectors", tuple([(name, id(vector)) for name, vector in self.vectors.items()])))
 
     def __reduce__(self) -> Any:
-        return ParamGroup, (dict(dict.items(self)), self.run_time)
+        return ParamGroup, (dict(dict.items(self)), self.run_time, self.optional)
 
 
 def _read(trace: Trace, container: dict[str, Any], key: str, value: Any) -> Any:

@@ -9,18 +9,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ingot.core import TensorBase, array_of, new_tensor, tensor_from_array
-from ingot.modes import Defaults, bump_epoch, enable_grad, modes, no_grad
+from ingot.core import TensorBase, array_of, tensor_from_array
+from ingot.modes import bump_epoch, enable_grad, modes, no_grad
+from ingot.nn.module import RemovableHandle
 from ingot.optim.groups import ParamGroup, State
+from ingot.optim.hooks import Hooks, with_hooks
 from ingot.promote import cast_to
-from ingot.runtime import dtypes
-from ingot.runtime.errors import SpecError
-from ingot.runtime.layout import Layout
+from ingot.runtime.errors import DTypeError, SpecError
 from ingot.source_lines import user_line
 from ingot.tensor import Tensor
-from ingot.tracing import suspended
 
 Params = Iterable[Any]
+# The default of an option that has none.
+required: Any = object()
 
 
 class Optimizer:
@@ -32,15 +33,23 @@ class Optimizer:
 
     # Options that compiled code reads at every call; the others are part of what it was compiled for.
     run_time: ClassVar[tuple[str, ...]] = ("lr",)
+    # Those of them that steps do without when they are 0, which is part of what code was compiled for.
+    optional: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in vars(cls):
+            cls.step = with_hooks(cls.step)  # type: ignore[method-assign]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, TensorBase):
-            raise _refused(
+            raise _not_tensors(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor"
             )
         self.defaults = dict(defaults)
         self._state = State()
         self._groups: list[ParamGroup] = []
+        self._hooks = Hooks()
         groups = list(params)
         if not groups:
             raise _refused("optimizer got an empty parameter list")
@@ -73,10 +82,10 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own. Raises SpecError (IG261)."""
         if not isinstance(param_group, dict):
-            raise _refused(f"param_group must be a dict, but got {type(param_group).__name__}")
+            raise _not_tensors(f"param_group must be a dict, but got {type(param_group).__name__}")
         given = param_group["params"]
         if isinstance(given, set):
-            raise _refused(
+            raise _not_tensors(
                 "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
                 "will change between runs. Please use a list instead."
             )
@@ -87,17 +96,21 @@ class Optimizer:
             if len(names) != len(listed):
                 raise _refused("all optimizer params should be with/without names. Some param names are missing")
             group["param_names"] = names
+        if self._groups and ("param_names" in group) != ("param_names" in self._groups[0]):
+            raise _refused("all optimizer param groups should be with/without names, as the groups before are")
         for name, default in self.defaults.items():
+            if default is required and name not in group:
+                raise _refused(f"parameter group didn't specify a value of required optimization parameter {name}")
             group.setdefault(name, default)
         self._check_params(group["params"])
-        self.param_groups.append(ParamGroup(group, self.run_time))
+        self.param_groups.append(ParamGroup(group, self.run_time, self.optional))
         bump_epoch()
 
     def _check_params(self, params: list[Any]) -> None:
         known = {id(p) for group in self.param_groups for p in group["params"]}
         for p in params:
             if not isinstance(p, Tensor):
-                raise _refused(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+                raise _not_tensors(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
             if not p.is_leaf:
                 raise _refused("can't optimize a non-leaf Tensor")
             if id(p) in known:
@@ -113,12 +126,19 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        traced = modes.trace is not None
         with no_grad():
             for group in self.param_groups:
-                indices = [i for i, p in enumerate(group["params"]) if p.grad is not None]
+                params = group.plain("params")
+                if traced:
+                    indices = [i for i, p in enumerate(params) if p.grad is not None]
+                else:
+                    indices = [i for i, p in enumerate(params) if p._grad is not None]
                 if indices:
                     self.update(group, indices)
         return loss
+
+    step = with_hooks(step)
 
     def update(self, group: ParamGroup, indices: list[int]) -> None:
         """Change the parameters group["params"][i] for i in indices, all of which have a gradient."""
@@ -126,67 +146,50 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or set them to 0."""
+        traced = modes.trace is not None
         for group in self.param_groups:
-            for p in group["params"]:
+            for p in group.plain("params"):
                 if set_to_none:
-                    p.grad = None
+                    if traced:
+                        p.grad = None
+                    else:
+                        p._grad = None
                 elif p.grad is not None:
                     p.grad.detach_()
                     p.grad.zero_()
 
-    # ---- state of parameters
+    # ---- hooks
 
-    def zeros(self, param: Tensor, name: str) -> Tensor:
-        """The state tensor of this name, made of zeros at first, from before any trace so that compiled code
-        captures it."""
-        state = self.state[param]
-        known = state.get(name)
-        if known is None:
-            with suspended():
-                layout = param._layout
-                array: Any = np.zeros(layout.shape, layout.dtype.numpy)
-                known = state[name] = tensor_from_array(array)
-        return known  # type: ignore[no-any-return]
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) before each step; what it returns, if not None, replaces both."""
+        return RemovableHandle(self._hooks.before_step, hook)
 
-    def counted(self, group: ParamGroup, indices: list[int]) -> Tensor:
-        """The step counts of a group's parameters, one element each, after adding 1 to those of `indices`.
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) after each step."""
+        return RemovableHandle(self._hooks.after_step, hook)
 
-        state[p]["step"] is a view of p's element: one operation counts for all, and each has memory of its own.
-        """
-        steps = self._steps(group, indices)
-        if len(indices) == steps._layout.numel:
-            return steps.add_(1)
-        mask = np.zeros(steps._layout.shape, steps._layout.dtype.numpy)
-        mask[indices] = 1
-        return steps.add_(steps.new_tensor(mask))
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(optimizer) before each `state_dict`."""
+        return RemovableHandle(self._hooks.before_saving, hook, prepend)
 
-    def _steps(self, group: ParamGroup, indices: list[int]) -> Tensor:
-        params, steps = group.plain("params"), group.steps
-        if steps is None or steps._layout.numel != len(params) or not self._in_place(params, steps):
-            with suspended():
-                counts = [float(self.state[p]["step"]) if "step" in self.state.get(p, ()) else 0.0 for p in params]
-                dtype = dtypes.float64 if Defaults.dtype is dtypes.float64 else dtypes.float32
-                group.steps = steps = tensor_from_array(np.array(counts, dtype.numpy))
-                bump_epoch()
-                for i, p in enumerate(params):
-                    if "step" in self.state.get(p, ()):
-                        _put(self.state[p], steps, i)
-        for i in indices:
-            state = self.state[params[i]]
-            if "step" not in state:
-                with suspended():
-                    _put(state, steps, i)
-        return steps
+    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(optimizer, state_dict) after each `state_dict`; what it returns, if not None, is returned."""
+        return RemovableHandle(self._hooks.after_saving, hook, prepend)
 
-    def _in_place(self, params: list[Tensor], steps: Tensor) -> bool:
-        """Whether every step count is a view of its element."""
-        found = [(i, self.state[p]["step"]) for i, p in enumerate(params) if "step" in self.state.get(p, ())]
-        return all(step._storage is steps._storage and step._offset == i for i, step in found)
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(optimizer, state_dict) before each `load_state_dict`; what it returns, if not None, is loaded."""
+        return RemovableHandle(self._hooks.before_loading, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call hook(optimizer) after each `load_state_dict`."""
+        return RemovableHandle(self._hooks.after_loading, hook, prepend)
 
     # ---- as a dictionary
 
     def state_dict(self) -> dict[str, Any]:
         """{"state": {index: {name: tensor}}, "param_groups": [options]}; parameters stand as their numbers."""
+        for hook in list(self._hooks.before_saving.values()):
+            hook(self)
         numbers: dict[int, int] = {}
         for group in self.param_groups:
             for p in group["params"]:
@@ -196,10 +199,18 @@ class Optimizer:
             for group in self.param_groups
         ]
         state = {numbers[id(k)] if isinstance(k, TensorBase) else k: dict(v) for k, v in self.state.items() if v}
-        return {"state": state, "param_groups": groups}
+        saved: dict[str, Any] = {"state": state, "param_groups": groups}
+        for hook in list(self._hooks.after_saving.values()):
+            replaced = hook(self, saved)
+            saved = saved if replaced is None else replaced
+        return saved
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from what `state_dict` gave, copied. Raises SpecError (IG262) when the groups differ."""
+        state_dict = dict(state_dict)
+        for hook in list(self._hooks.before_loading.values()):
+            replaced = hook(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
             raise _differs("loaded state dict has a different number of parameter groups")
@@ -218,8 +229,15 @@ class Optimizer:
             else:
                 self.state[owner] = {name: _adopted(name, value, owner) for name, value in values.items()}
         for group, options in zip(self.param_groups, saved, strict=True):
+            group.vectors.clear()
             group.update({k: copy.deepcopy(v) for k, v in options.items() if k != "params"})
         bump_epoch()
+        for hook in list(self._hooks.after_loading.values()):
+            hook(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Hooks are functions of this process: copies and pickles go without."""
+        return {**vars(self), "_hooks": Hooks()}
 
     def guard_state(self) -> tuple[Any, ...]:
         """What compiled code that ran `step` depends on: options and which tensors the state holds."""
@@ -239,24 +257,28 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def _put(state: Any, steps: Tensor, index: int) -> None:
-    state["step"] = new_tensor(Layout.of(steps._layout.dtype, ()), steps._storage, index)
-
-
 def _adopted(name: str, value: Any, param: Tensor) -> Any:
     """A copy of a saved value, in the parameter's dtype; step counts keep theirs."""
-    if not isinstance(value, TensorBase):
-        if name == "step" and isinstance(value, (int, float)):
-            return tensor_from_array(np.array(value, np.float32))
-        return copy.deepcopy(value)
-    copied = tensor_from_array(np.array(array_of(value), order="C"))
-    if name == "step" or not param._layout.dtype.is_floating_point:
-        return copied
-    return cast_to(copied, param._layout.dtype)
+    if isinstance(value, TensorBase):
+        copied = tensor_from_array(np.array(array_of(value), order="C"))
+        if name == "step" or not param._layout.dtype.is_floating_point:
+            return copied
+        return cast_to(copied, param._layout.dtype)
+    if name == "step" and isinstance(value, (int, float)):
+        return tensor_from_array(np.array(value, np.float32))
+    if isinstance(value, dict):
+        return {key: _adopted(name, item, param) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_adopted(name, item, param) for item in value])
+    return copy.deepcopy(value)
 
 
 def _refused(what: str) -> SpecError:
     return SpecError("IG261", what, where=user_line(), fix="optim.Adam(model.parameters())")
+
+
+def _not_tensors(what: str) -> DTypeError:
+    return DTypeError("IG261", what, where=user_line(), fix="optim.Adam(model.parameters())")
 
 
 def _differs(what: str) -> SpecError:
@@ -267,3 +289,20 @@ def check_option(name: str, value: Any, low: float = 0.0, below: float = float("
     """Raises SpecError (IG260) unless low <= value < below; tensors are not looked at."""
     if not isinstance(value, TensorBase) and not low <= value < below:
         raise SpecError("IG260", f"Invalid {name}: {value}", where=user_line())
+
+
+def refuse_differentiable(options: Mapping[str, Any]) -> None:
+    """Raises SpecError (IG395) for differentiable=True."""
+    if options.get("differentiable"):
+        raise SpecError(
+            "IG395",
+            "differentiable=True: gradients do not flow through optimiser steps",
+            where=user_line(),
+            fix="the update written with tensor operations, such as p - lr * grad",
+        )
+
+
+def check_betas(betas: tuple[Any, Any]) -> None:
+    """Raises SpecError (IG260) unless both lie in [0, 1)."""
+    check_option("beta parameter at index 0", betas[0], below=1.0)
+    check_option("beta parameter at index 1", betas[1], below=1.0)

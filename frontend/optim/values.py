@@ -1,0 +1,64 @@
+"""Functions that the formulas of optimisers use besides operators: on arrays when eager, on tensors in a trace.
+
+Operators with `=` (x += y) change an array or tensor in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ingot.core import TensorBase
+from ingot.functional import arithmetic, unary
+from ingot.host_scalar import number_of
+from ingot.modes import modes
+
+
+def sqrt(x: Any) -> Any:
+    """Square root."""
+    return unary.sqrt(x) if isinstance(x, TensorBase) else np.sqrt(x)
+
+
+def sign(x: Any) -> Any:
+    """-1, 0 or 1."""
+    return unary.sign(x) if isinstance(x, TensorBase) else np.sign(x)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two; NaN where one is."""
+    return arithmetic.maximum(x, y) if isinstance(x, TensorBase) else np.maximum(x, y)
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """x within [low, high]."""
+    if not isinstance(x, TensorBase):
+        return np.minimum(np.maximum(x, low), high)
+    return choose(x < low, low, choose(x > high, high, x))
+
+
+def choose(condition: Any, x: Any, y: Any) -> Any:
+    """x where the condition holds, y elsewhere; a Python number when all three are."""
+    if isinstance(condition, TensorBase):
+        return arithmetic.where(condition, x, y)
+    return np.where(condition, x, y) if isinstance(condition, np.ndarray) else x if condition else y
+
+
+def assign(target: Any, value: Any) -> None:
+    """Give an array or tensor other elements."""
+    if isinstance(target, TensorBase):
+        target.copy_(value)  # type: ignore[attr-defined]
+    else:
+        target[...] = value
+
+
+def move(start: Any, end: Any, weight: Any) -> None:
+    """start += weight * (end - start), from the nearer end as `lerp` does, so that weight 1 gives the end exactly."""
+    if modes.trace is not None and isinstance(weight, TensorBase):
+        near = weight < 0.5
+        share = number_of(arithmetic.where(near, weight, weight - 1.0))
+        assign(start, arithmetic.where(near, start, end) + (end - start) * share)
+    elif weight < 0.5:
+        start += (end - start) * weight
+    else:
+        assign(start, end - (end - start) * (1 - weight))
