@@ -1,4 +1,35 @@
 """`torch.autograd`: derivatives of what the tape recorded."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ingot.autograd.anomaly import detect_anomaly as detect_anomaly
+from ingot.autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from ingot.autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
+from ingot.autograd.anomaly import set_detect_anomaly as set_detect_anomaly
 from ingot.autograd.walk import backward as backward
 from ingot.autograd.walk import grad as grad
+from ingot.modes import enable_grad as enable_grad
+from ingot.modes import inference_mode as inference_mode
+from ingot.modes import no_grad as no_grad
+from ingot.modes import set_grad_enabled as set_grad_enabled
+
+if TYPE_CHECKING:
+    from ingot.autograd import function as function
+    from ingot.autograd import graph as graph
+    from ingot.autograd.function import Function as Function
+else:
+    # What few programs use is imported when it is first asked for.
+    _LATER = {
+        "Function": ("ingot.autograd.function", "Function"),
+        "Variable": ("ingot.tensor", "Tensor"),
+        "function": ("ingot.autograd.function", None),
+        "graph": ("ingot.autograd.graph", None),
+    }
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module 'ingot.autograd' has no attribute {name!r}")
+        module, inside = _LATER[name]
+        found = importlib.import_module(module)
+        return found if inside is None else getattr(found, inside)

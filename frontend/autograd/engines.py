@@ -16,6 +16,7 @@ from ingot.compiler.ops.source import full, get
 from ingot.core import Array, TensorBase, array_of, new_tensor, tensor_from_array, type_of
 from ingot.gate import apply, apply_several
 from ingot.modes import modes
+from ingot.packing import Packed
 from ingot.runtime.errors import GradError
 from ingot.source_lines import user_line
 from ingot.tape import Node, Plan, Saved, check_version, plan_for
@@ -183,6 +184,8 @@ def recalled(node: Node) -> tuple[list[Any], Any]:
 
 
 def recall(saved: Saved, edge: Any, node: Node) -> Tensor:
+    if isinstance(saved.storage, Packed):
+        return placed(saved.storage.tensor(), edge)
     check_version(saved, node.op)
     return placed(new_tensor(saved.layout, saved.storage, saved.offset), edge)
 

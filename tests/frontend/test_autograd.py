@@ -138,10 +138,10 @@ def test_hooks_see_and_change_cotangents() -> None:
         seen.append(cotangent.tolist())
         return cotangent * 10
 
-    remove = y.register_hook(hook)
+    handle = y.register_hook(hook)
     y.sum().backward()
     assert seen == [[1, 1]] and x.grad.tolist() == [20, 20]
-    remove()
+    handle.remove()
 
 
 def twice() -> None:
