@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ingot.compiler.ir import Op, TensorType, Value, toposort
+from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
 from ingot.core import Array, Step, TensorBase, is_traced, type_of, version_of
+from ingot.grad_fn import AccumulateGrad, NodeHooks, RemovableHandle, title
 from ingot.modes import modes
+from ingot.packing import Packed, packing
 from ingot.runtime.errors import GradError
+from ingot.source_lines import user_line
+from ingot.straightline import straightline
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
@@ -20,7 +25,23 @@ if TYPE_CHECKING:
 # What an operand's cotangent goes to: the node that made it, the leaf itself, or nothing.
 Edge = Any
 
-_sequence = itertools.count()
+_sequence: Iterator[int] = itertools.count()
+_noted: list[Any] = []
+
+
+def numbers() -> Iterator[int]:
+    """What numbers the nodes."""
+    return _sequence
+
+
+def number_by(noting: Any) -> None:
+    """Let something else that counts on (None: the plain counter) number the nodes from here on."""
+    global _sequence
+    if noting is None:
+        _sequence = _noted.pop()
+    else:
+        _noted.append(_sequence)
+        _sequence = noting
 
 
 class Saved(NamedTuple):
@@ -45,6 +66,7 @@ class Node:
         "backward_fn",
         "edges",
         "hooks",
+        "kept",
         "op",
         "out",
         "plan",
@@ -53,6 +75,7 @@ class Node:
         "saved",
         "sequence",
         "types",
+        "versions",
     )
 
     def __init__(self, op: Op | None, attrs: Mapping[str, Any], edges: tuple[Edge, ...], types: Any) -> None:
@@ -66,17 +89,60 @@ class Node:
         self.plan: Plan | None = None
         self.released = False
         self.retained: Any = None
-        self.hooks: list[Callable[[Tensor], Tensor | None]] | None = None
-        # A derivative written in Python instead of a row's rule: cotangents in, one cotangent per edge out.
+        self.hooks: NodeHooks | None = None
+        # A derivative written in Python instead of a row's rule: (node, engine, cotangents) in, one cotangent per edge
+        # out.
         self.backward_fn: Callable[..., Sequence[Any]] | None = None
+        # Of a composite: what its derivative reads besides operands, results as they were and arrays.
+        self.kept: tuple[list[Saved], Sequence[Array]] | None = None
 
     def name(self) -> str:
         """As in PyTorch: MulBackward0."""
-        title = "".join(part.capitalize() for part in self.op.name.split("_")) if self.op is not None else "Constant"
-        return f"{title}Backward0"
+        if self.op is get and isinstance(self.edges[0], Node):
+            return self.edges[0].name()
+        if self.backward_fn is not None and self.label is not None:
+            return self.label
+        return title(self.op.name if self.op is not None else self.label or "Constant")
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Where the cotangents of the operands go: (node, number of its result), or (None, 0) for nowhere."""
+        node = self.edges[0] if self.op is get and isinstance(self.edges[0], Node) else self
+        return tuple([next_function(edge) for edge in node.edges])
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """For the user's notes about this node."""
+        return node_hooks(self).metadata
+
+    def register_hook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Call fn(gradients of the operands, gradients of the results) after this node; it may replace the former."""
+        return RemovableHandle(node_hooks(self).after, fn)
+
+    def register_prehook(self, fn: Callable[..., Any]) -> RemovableHandle:
+        """Call fn(gradients of the results) before this node; it may replace them."""
+        return RemovableHandle(node_hooks(self).before, fn)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+def node_hooks(node: Node) -> NodeHooks:
+    """The hooks of a node, made when first asked for."""
+    if node.hooks is None:
+        node.hooks = NodeHooks({}, {}, {}, {})
+    return node.hooks
+
+
+def next_function(edge: Edge) -> tuple[Any, int]:
+    """An edge as users see it."""
+    if edge is None:
+        return None, 0
+    if not isinstance(edge, Node):
+        return AccumulateGrad(edge), 0
+    if edge.op is get and isinstance(edge.edges[0], Node):
+        return edge.edges[0], edge.attrs["index"]
+    return edge, 0
 
 
 def needs_grad(tensor: TensorBase) -> bool:
@@ -157,6 +223,8 @@ def record_traced(
 
 def save(tensor: TensorBase, edge: Edge) -> Saved:
     """What is needed to read the tensor later, and to notice that it has changed since."""
+    if packing:
+        return Saved(tensor._layout, Packed(tensor), 0, 0, edge)
     storage = tensor._storage
     return Saved(tensor._layout, storage, tensor._offset, version_of(storage), edge)
 
@@ -174,6 +242,7 @@ def check_version(saved: Saved, op: Op | None) -> None:
         raise GradError(
             "IG302",
             "one of the variables needed for gradient computation has been modified by an inplace operation",
+            where=user_line(),
             detail=[
                 f"{saved.layout!r}, an operand of {op.name if op else 'a function'}, is at version {version}; "
                 f"expected version {saved.version}"
@@ -189,11 +258,22 @@ class Plan:
     derivative reads its result, the result kept on the tape is used.
     """
 
-    __slots__ = ("constants", "cotangents", "forward", "operands", "order", "out", "placeholders", "results")
+    __slots__ = (
+        "code",
+        "constants",
+        "cotangents",
+        "forward",
+        "operands",
+        "order",
+        "out",
+        "placeholders",
+        "results",
+        "runs",
+    )
 
     def __init__(self, op: Op, attrs: Mapping[str, Any], types: Sequence[TensorType], needs: Sequence[bool]) -> None:
         self.placeholders = tuple(make_input(type=t, name=f"operand{i}") for i, t in enumerate(types))
-        self.forward = op(*self.placeholders, **attrs)
+        self.forward: Value | None = op(*self.placeholders, **attrs)
         self.cotangents = tuple(
             make_input(type=t, name=f"cotangent{i}") if t.dtype.is_floating_point else None
             for i, t in enumerate(self.forward.types)
@@ -211,11 +291,133 @@ class Plan:
             reached = reachable([r for r in self.results if r is not None], self.forward)
             order = [v for v in order if v in reached]
         self.operands = tuple(p in reached for p in self.placeholders)
+        self.arrange(order)
+
+    def arrange(self, order: Sequence[Value]) -> None:
+        """Part what is computed, in order, from what is given and what is constant."""
         given = {*self.placeholders, *self.cotangents, self.forward}
         self.constants = {
             v: np.asarray(v.op.eval(**v.attrs)) for v in order if v.op.kind == "source" and v not in given
         }
         self.order = [v for v in order if v not in given and v not in self.constants]
+        self.runs = 0
+        self.code: Callable[..., tuple[Any, ...]] | None = None
+
+    def run(self, cotangents: Sequence[Array | None], node: Node) -> Sequence[Array | None]:
+        """The operands' cotangents as arrays, None where there are none."""
+        filled = self.filled(cotangents)
+        given: list[Any] = []
+        several = False
+        if node.saved:
+            operands, outs = node.saved
+            given = [saved_array(saved, node.op) for saved in operands if saved is not None]
+            if outs is not None:
+                several = isinstance(node.types, tuple)
+                arrays = tuple([saved_array(saved, node.op) for saved in outs])
+                given.append(arrays if several else arrays[0])
+        if self.code is not None:
+            return self.code(*filled, *given)
+        read = self.reads()
+        self.runs += 1
+        if self.runs > 1:
+            # Worth the compiling only for what repeats.
+            self.code = straightline(read, self.results, "pull_back")
+            return self.code(*filled, *given)
+        known: dict[Any, Any] = {**self.constants, **dict(zip(read, (*filled, *given), strict=True))}
+        for value in self.order:
+            known[value] = value.op.eval(*[known[o] for o in value.operands], **value.attrs)
+        return [None if result is None else known[result] for result in self.results]
+
+    def reads(self) -> list[Value]:
+        """What `run` computes from: the cotangents, the operands that are read, and the result if it is."""
+        read = [v for v in self.cotangents if v is not None]
+        read.extend(p for p, used in zip(self.placeholders, self.operands, strict=True) if used)
+        if self.out:
+            assert self.forward is not None
+            read.append(self.forward)
+        return read
+
+    def filled(self, cotangents: Sequence[Array | None]) -> list[Array]:
+        """The cotangents, zeros for those that nothing flowed to."""
+        return [
+            np.zeros(v.shape, v.dtype.numpy) if array is None else array  # type: ignore[arg-type]
+            for v, array in zip(self.cotangents, cotangents, strict=True)
+            if v is not None
+        ]
+
+
+class Derivative(Plan):
+    """How the tape's node of a recorded call computes the cotangents of its operands.
+
+    As a Plan it is a graph from operands and cotangents, which can be recorded in turn. `run` starts from what the
+    forward function has kept: `read` and `outs` are the numbers of the operands and results that it reads besides.
+    """
+
+    __slots__ = ("backward", "differentiable", "needs", "op", "outs", "read", "types")
+
+    def __init__(self, op: Op, inputs: Sequence[Value], needs: tuple[bool, ...], flows: tuple[bool, ...]) -> None:
+        self.op = op
+        self.placeholders = tuple(inputs)
+        self.needs = needs
+        self.differentiable = flows
+        self.forward = None
+        self.out = False
+
+    def complete(self, values: Sequence[Value], found: Sequence[Value | None], name: str) -> list[Value]:
+        """Set how `run` computes `found`; returns the values of the forward function that are to be kept."""
+        self.types = tuple(v.type for v in values)
+        self.results = tuple(found)
+        order = toposort([f for f in found if f is not None])
+        self.operands = tuple(p in set(order) for p in self.placeholders)
+        self.arrange(order)
+        stops = _frontier(order, found, set(self.cotangents), set(toposort(values)), set(self.placeholders))
+        self.read = tuple(i for i, value in enumerate(self.placeholders) if value in stops)
+        self.outs = tuple(i for i, value in enumerate(values) if value in stops and value not in self.placeholders)
+        own = {self.placeholders[i] for i in self.read} | {values[i] for i in self.outs}
+        kept = [value for value in stops if value not in own]
+        given = [v for v in self.cotangents if v is not None]
+        given.extend(self.placeholders[i] for i in self.read)
+        given.extend(values[i] for i in self.outs)
+        self.backward = straightline([*given, *kept], found, name)
+        return kept
+
+    def run(self, cotangents: Sequence[Array | None], node: Node) -> Sequence[Array | None]:
+        assert node.kept is not None
+        outs, arrays = node.kept
+        saved = node.saved[0]
+        given = self.filled(cotangents)
+        given.extend([saved_array(saved[i], self.op) for i in self.read])
+        given.extend([saved_array(out, self.op) for out in outs])
+        return self.backward(*given, *arrays)
+
+
+def _frontier(
+    order: Sequence[Value],
+    found: Sequence[Value | None],
+    cotangents: set[Value | None],
+    forward: set[Value],
+    inputs: set[Value],
+) -> dict[Value, None]:
+    """What the derivative takes over from the forward function, instead of computing it again: the values nearest to
+    the cotangents. Views are made again; they may share memory with an operand that is written to later."""
+    flows: set[Value | None] = set(cotangents)
+    for value in order:
+        if any(o in flows for o in value.operands):
+            flows.add(value)
+    stops: dict[Value, None] = {}
+    seen: set[Value | None] = set(cotangents)
+    stack = [f for f in found if f is not None]
+    while stack:
+        value = stack.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        remade = value.op.kind in ("view", "source", "get") or isinstance(value.type, tuple)
+        if value in inputs or (value in forward and value not in flows and not remade):
+            stops[value] = None
+        else:
+            stack.extend(value.operands)
+    return stops
 
 
 def reachable(results: Sequence[Value], stop: Value) -> set[Value]:
@@ -250,23 +452,3 @@ def plan_for(op: Op, attrs: Mapping[str, Any], types: tuple[TensorType, ...], ne
         finally:
             modes.trace = trace
     return plan
-
-
-def run_plan(plan: Plan, cotangents: Sequence[Array | None], node: Node) -> list[Array | None]:
-    """The operands' cotangents as arrays, None where there are none."""
-    assert node.op is not None
-    known: dict[Any, Any] = dict(plan.constants)
-    for value, array in zip(plan.cotangents, cotangents, strict=True):
-        if value is not None:
-            known[value] = np.zeros(value.shape, value.dtype.numpy) if array is None else array
-    if node.saved:
-        operands, outs = node.saved
-        for value, saved in zip(plan.placeholders, operands, strict=True):
-            if saved is not None:
-                known[value] = saved_array(saved, node.op)
-        if outs is not None:
-            arrays = tuple(saved_array(saved, node.op) for saved in outs)
-            known[plan.forward] = arrays if isinstance(plan.forward.type, tuple) else arrays[0]
-    for value in plan.order:
-        known[value] = value.op.eval(*[known[o] for o in value.operands], **value.attrs)
-    return [None if result is None else known[result] for result in plan.results]

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ingot import core, creation, mutation
-from ingot.autograd import walk
+from ingot import composite, copying, core, creation, mutation
+from ingot.autograd import hooks, walk
+from ingot.composite_recording import record_call
 from ingot.core import array_of, is_traced, tensor_from_array, version_of
 from ingot.functional import arithmetic, reductions, shaping
 from ingot.functional.conversion import elements
 from ingot.gate import detached
+from ingot.grad_fn import RemovableHandle
 from ingot.modes import Defaults, bump_epoch, modes
 from ingot.printing import tensor_text
 from ingot.promote import cast_to, host_scalars
@@ -322,24 +324,10 @@ class Tensor(TensorMethods):
         return detached(self) if self._node is None else self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        if id(self) in memo:
-            return memo[id(self)]
-        if self._node is not None:
-            raise GradError(
-                "IG312",
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol",
-                where=user_line(),
-                fix="copy.deepcopy(x.detach())",
-            )
-        made = tensor_from_array(np.array(array_of(self), order="C", copy=True))
-        copied: Tensor = core.new_tensor(made._layout, made._storage, 0, type(self))
-        copied._requires_grad = self._requires_grad
-        copied._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
-        memo[id(self)] = copied
-        return copied
+        return copying.deep_copied(self, memo)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _rebuilt, (type(self), array_of(self).copy(), self._requires_grad)
+        return copying.reduced(self)
 
     # ---- the tape
 
@@ -351,7 +339,8 @@ class Tensor(TensorMethods):
         inputs: Any = None,
     ) -> None:
         """Add the derivatives of this tensor to the `.grad` of the leaves it depends on."""
-        walk.backward(self, None if gradient is None else [gradient], retain_graph, create_graph, inputs)
+        given = None if gradient is None else [gradient]
+        walk.backward(self, given, retain_graph, create_graph, inputs=inputs)
 
     def requires_grad_(self, requires_grad: _bool = True) -> Tensor:
         """Make the tensor a leaf that `backward` computes a gradient for. Raises GradError (IG313) for integers."""
@@ -404,9 +393,13 @@ class Tensor(TensorMethods):
         """Whether `retain_grad` was asked for."""
         return self._node is not None and self._node.retained is not None
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
         """Call `hook` with the gradient in `backward`; it may return another. Returns what removes it."""
-        return walk.tensor_hook(self, hook)
+        return hooks.tensor_hook(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `hook` with this leaf once `backward` has added to its `.grad`. Returns what removes it."""
+        return hooks.post_accumulate_hook(self, hook)
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """This tensor's elements where the condition holds, else those of `other`."""
@@ -438,15 +431,9 @@ class HostScalar(Tensor):
 
 
 core.tensor_class[0] = Tensor
+composite.tensor_kinds.update((Tensor, Parameter))
+composite.recorders.append(record_call)
 host_scalars.append(HostScalar)
-
-
-def _rebuilt(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
-    """Unpickle a tensor."""
-    made = tensor_from_array(array)
-    tensor: Tensor = core.new_tensor(made._layout, made._storage, 0, kind)
-    tensor._requires_grad = requires_grad
-    return tensor
 
 
 dispatch.install(

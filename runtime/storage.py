@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ingot.runtime import pool
+from ingot.runtime.dtypes import uint8
 from ingot.runtime.errors import ShapeError, SpecError
 from ingot.runtime.layout import Layout, storage_extent
 
@@ -17,11 +18,15 @@ class Storage:
     fills it. Memory from `allocate` is 64-byte aligned and padded to 64 bytes; memory of an array is neither.
     """
 
-    __slots__ = ("__weakref__", "nbytes", "owner", "ptr")
+    __slots__ = ("__weakref__", "nbytes", "owner", "ptr", "seen", "seen_layout", "seen_offset")
 
     ptr: int | None
     nbytes: int
     owner: Any
+    # The array that was asked for last, and as what.
+    seen: np.ndarray[Any, Any]
+    seen_layout: Layout
+    seen_offset: int
 
     def __init__(self, ptr: int | None, nbytes: int, owner: Any) -> None:
         self.ptr = ptr
@@ -57,6 +62,17 @@ class Storage:
 
         Raises ShapeError (IG207) when the view leaves the storage.
         """
+        try:
+            # Most storages are seen in one way, again and again. Native code makes them without these slots filled.
+            if self.seen_layout is layout and self.seen_offset == offset:
+                return self.seen
+        except AttributeError:
+            pass
+        array = self._seen_as(layout, offset)
+        self.seen, self.seen_layout, self.seen_offset = array, layout, offset
+        return array
+
+    def _seen_as(self, layout: Layout, offset: int) -> np.ndarray[Any, Any]:
         owner = self.owner
         dtype = layout.dtype.numpy
         if layout.numel == 0:
@@ -78,18 +94,27 @@ class Storage:
         strides = tuple(stride * itemsize for stride in layout.strides)
         return np.ndarray(layout.shape, dtype, memory, offset * itemsize, strides)
 
+    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
+        return _unpickled, (self.array(Layout.of(uint8, (self.nbytes,))),)
+
     def __repr__(self) -> str:
         place = "unresolved" if self.ptr is None else f"{self.ptr:#x}"
         return f"Storage({self.nbytes} bytes at {place})"
 
 
+def _unpickled(array: np.ndarray[Any, Any]) -> Storage:
+    """A storage of bytes that were pickled; those that came from outside the pickle may be read-only."""
+    return Storage.from_numpy(array if array.flags.writeable else array.copy())
+
+
 class _Bytes:
     """A storage as a NumPy byte array: the array interface hands over an address together with its keeper."""
 
-    __slots__ = ("__array_interface__", "storage")
+    __slots__ = ("__array_interface__", "owner")
 
     def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+        # Not the storage itself, which keeps the array.
+        self.owner = storage.owner
         self.__array_interface__ = {
             "shape": (storage.nbytes,),
             "typestr": "|u1",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ingot.compiler.dims import quotient
 from ingot.compiler.ir import Arg, Op, Sample, Size, TensorType, Value
+from ingot.compiler.ops.definitions import is_half
 from ingot.compiler.ops.elementwise import cast
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.table import NUMBERS, check_dtype, register, shift, total
@@ -77,21 +79,54 @@ def dot_type(
     return TensorType(accumulate or a.dtype, shape)
 
 
+class DotSteps(NamedTuple):
+    """How a dot_general becomes one matrix product: both operands permuted and reshaped, then the result; None where
+    nothing is to be done."""
+
+    left: Axes | None
+    left_shape: Axes | None
+    right: Axes | None
+    right_shape: Axes | None
+    shape: Axes | None
+
+
+@lru_cache(maxsize=1024)
+def dot_steps(a: Axes, b: Axes, contract: Pair, batch: Pair) -> DotSteps:
+    """The steps for operands of these shapes."""
+    a_free, b_free = free_axes(len(a), contract[0], batch[0]), free_axes(len(b), contract[1], batch[1])
+    lead, rows = tuple(a[i] for i in batch[0]), tuple(a[i] for i in a_free)
+    columns, depth = tuple(b[j] for j in b_free), prod(a[i] for i in contract[0])
+    left, right = batch[0] + a_free + contract[0], batch[1] + contract[1] + b_free
+    left_shape, right_shape = (*lead, prod(rows), depth), (*lead, depth, prod(columns))
+    product, shape = (*lead, prod(rows), prod(columns)), (*lead, *rows, *columns)
+    return DotSteps(
+        None if left == tuple(range(len(a))) else left,
+        None if left_shape == tuple(a[i] for i in left) else left_shape,
+        None if right == tuple(range(len(b))) else right,
+        None if right_shape == tuple(b[j] for j in right) else right_shape,
+        None if product == shape else shape,
+    )
+
+
 @np.errstate(all="ignore")
 def dot_eval(a: Array, b: Array, *, contract: Pair, batch: Pair, accumulate: DType | None = None) -> Array:
-    result = accumulate or dtypes.from_numpy(a.dtype)
-    wide = accumulator(result).numpy
-    a, b = a.astype(wide, copy=False), b.astype(wide, copy=False)
-    if a.ndim == b.ndim == 2 and contract == ((1,), (0,)) and not batch[0]:
-        plain: Array = np.matmul(a, b)
-        return plain.astype(result.numpy, copy=False)
-    a_free, b_free = free_axes(a.ndim, contract[0], batch[0]), free_axes(b.ndim, contract[1], batch[1])
-    lead, rows = [a.shape[i] for i in batch[0]], [a.shape[i] for i in a_free]
-    columns, depth = [b.shape[j] for j in b_free], prod(a.shape[i] for i in contract[0])
-    left = a.transpose(batch[0] + a_free + contract[0]).reshape(*lead, prod(rows), depth)
-    right = b.transpose(batch[1] + contract[1] + b_free).reshape(*lead, depth, prod(columns))
-    products: Array = np.matmul(left, right)
-    return products.astype(result.numpy, copy=False).reshape((*lead, *rows, *columns))
+    steps = dot_steps(a.shape, b.shape, contract, batch)
+    result = a.dtype if accumulate is None else accumulate.numpy
+    if accumulate is not None or is_half(result):
+        wide = accumulator(dtypes.from_numpy(result)).numpy
+        a, b = a.astype(wide, copy=False), b.astype(wide, copy=False)
+    if steps.left is not None:
+        a = a.transpose(steps.left)
+    if steps.left_shape is not None:
+        a = a.reshape(steps.left_shape)
+    if steps.right is not None:
+        b = b.transpose(steps.right)
+    if steps.right_shape is not None:
+        b = b.reshape(steps.right_shape)
+    products: Array = np.matmul(a, b)
+    if products.dtype != result:
+        products = products.astype(result)
+    return products if steps.shape is None else products.reshape(steps.shape)
 
 
 def dot_vjp(

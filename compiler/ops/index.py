@@ -8,6 +8,7 @@ float32; bool: or) and "max" keeps the largest, NaN above all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -157,13 +158,21 @@ def put_eval(x: Array, indices: Array, updates: Array, *, axis: int, mode: str =
 
 def element_places(indices: Array, shape: Sequence[int], axis: int) -> Array:
     """Flat positions in an array of this shape of the elements that the indices name along `axis`."""
-    grids = [
-        indices if i == axis else np.arange(n).reshape([-1 if j == i else 1 for j in range(indices.ndim)])
-        for i, n in enumerate(indices.shape)
-    ]
-    strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
-    flat = sum((grid.astype(np.int64) * stride for grid, stride in zip(grids, strides, strict=True)), np.int64(0))
-    return np.broadcast_to(flat, indices.shape).reshape(-1)
+    stride = prod(shape[axis + 1 :])
+    named = indices.astype(np.int64, copy=False)
+    flat = element_offsets(indices.shape, tuple(shape), axis) + (named if stride == 1 else named * stride)
+    return flat.reshape(-1)
+
+
+@lru_cache(maxsize=64)
+def element_offsets(indices: tuple[int, ...], shape: tuple[int, ...], axis: int) -> Array:
+    """What the places of indices add to flat positions; of size 1 where it does not depend on the place."""
+    total: Any = np.zeros((1,) * len(indices), np.int64)
+    for i, n in enumerate(indices):
+        if i != axis:
+            steps = np.arange(n, dtype=np.int64) * prod(shape[i + 1 :])
+            total = total + steps.reshape([-1 if j == i else 1 for j in range(len(indices))])
+    return np.asarray(total)
 
 
 def gather_eval(x: Array, indices: Array, *, axis: int) -> Array:

@@ -70,10 +70,10 @@ def _reduction(
             _check_nonempty(name, t, axes)
         return t.with_shape(dropped(t.shape, axes))
 
+    @np.errstate(all="ignore")
     def evaluate(x: Array, *, axes: tuple[int, ...]) -> Array:
-        with np.errstate(all="ignore"):
-            wide = x.astype(accumulator(x.dtype), copy=False)
-            return np.asarray(define(wide, axes)).astype(x.dtype, copy=False)
+        wide = x.astype(accumulator(x.dtype), copy=False)
+        return np.asarray(define(wide, axes)).astype(x.dtype, copy=False)
 
     def batch(size: Size, x: Value, *, axes: tuple[int, ...]) -> Value:
         return op(x, axes=shift(axes))

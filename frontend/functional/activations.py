@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.ops import elementwise, transcendental
+from ingot.composite import composite
 from ingot.functional.arithmetic import add, div, mul, sub, where
 from ingot.functional.conversion import clone
 from ingot.functional.reductions import amax, sum
@@ -36,6 +37,7 @@ def may_be_in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Give a function of a tensor the option `inplace`: the result is written to the tensor."""
 
     count = fn.__code__.co_argcount
+    pure = composite(fn)
 
     @functools.wraps(fn)
     def function(input: Tensor, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
@@ -43,10 +45,10 @@ def may_be_in_place(fn: Callable[..., Tensor]) -> Callable[..., Tensor]:
             # As the last positional argument: relu(x, True).
             args, inplace = args[:-1], args[-1]
         if not inplace:
-            return fn(input, *args, **kwargs)
+            return pure(input, *args, **kwargs)
         check_writable(input)
         # The derivative may need what is overwritten.
-        return assign(input, fitted(input, fn(clone(input), *args, **kwargs)))
+        return assign(input, fitted(input, pure(clone(input), *args, **kwargs)))
 
     return function
 
@@ -88,6 +90,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     return apply(elementwise.select, _below(input, 0), mul(input, negative_slope), input)
 
 
+@composite
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight * x; one weight, or one per channel (dimension 1)."""
     if weight._layout.numel != 1:
@@ -117,6 +120,7 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return apply(elementwise.select, negative, mul(expm1(div(safe, alpha)), alpha), input)
 
 
+@composite
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x * Phi(x), by erf ("none") or by tanh ("tanh"). Hendrycks & Gimpel 2016."""
     if approximate == "tanh":
@@ -140,6 +144,7 @@ def mish(input: Tensor) -> Tensor:
     return mul(input, tanh(softplus(input)))
 
 
+@composite
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold."""
     scaled = mul(input, beta)
@@ -148,16 +153,19 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return apply(elementwise.select, large, input, div(log1p(exp(safe)), beta))
 
 
+@composite
 def softsign(input: Tensor) -> Tensor:
     """x / (1 + |x|)."""
     return div(input, add(absolute(input), 1))
 
 
+@composite
 def tanhshrink(input: Tensor) -> Tensor:
     """x - tanh(x)."""
     return sub(input, tanh(input))
 
 
+@composite
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(x)) without overflow."""
     low = apply(elementwise.select, _below(input, 0), input, _constant(input, 0))
@@ -181,6 +189,7 @@ def hardswish(input: Tensor) -> Tensor:
     return div(mul(input, hardtanh(add(input, 3), 0.0, 6.0)), 6)
 
 
+@composite
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by `lambd`; 0 where |x| is not above it. Raises SpecError (IG217) for a negative lambd."""
     if lambd < 0:
@@ -192,6 +201,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return apply(elementwise.select, near, mul(input, 0), moved)
 
 
+@composite
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| is above `lambd`, else 0."""
     high = apply(elementwise.le, input, _constant(input, lambd))
@@ -199,12 +209,14 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return apply(elementwise.select, near, _constant(input, 0), input)
 
 
+@composite
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second. Dauphin et al. 2016."""
     a, b = input.chunk(2, dim)
     return mul(a, sigmoid(b))
 
 
+@composite
 def softmax(input: Tensor, dim: int | None = None, *, dtype: DType | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`, without overflow."""
     x = floating(input if dtype is None else cast_to(input, dtype))
@@ -213,6 +225,7 @@ def softmax(input: Tensor, dim: int | None = None, *, dtype: DType | None = None
     return div(raised, sum(raised, axis, True))
 
 
+@composite
 def log_softmax(input: Tensor, dim: int | None = None, *, dtype: DType | None = None) -> Tensor:
     """The logarithm of softmax along `dim`, without overflow."""
     x = floating(input if dtype is None else cast_to(input, dtype))
@@ -221,6 +234,7 @@ def log_softmax(input: Tensor, dim: int | None = None, *, dtype: DType | None = 
     return sub(shifted, log(sum(exp(shifted), axis, True)))
 
 
+@composite
 def softmin(input: Tensor, dim: int | None = None) -> Tensor:
     """softmax of -x."""
     return softmax(neg(input), dim)

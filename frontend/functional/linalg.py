@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.ops import contract
+from ingot.composite import composite
 from ingot.functional.arithmetic import add, mul
 from ingot.functional.shaping import squeeze, unsqueeze
 from ingot.gate import apply
@@ -152,6 +153,7 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     return add(input if beta == 1 else mul(input, beta), scaled)
 
 
+@composite
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias; input [..., in], weight [out, in], bias [out].
 
