@@ -1,0 +1,145 @@
+"""Functions made of several rows that run eagerly as one operation.
+
+The first call with new layouts runs row by row. From the second on, the rows and their derivatives, recorded once, are
+straight-line functions over arrays, and the tape gets one node. The rows and their order are the same, so the results
+are, bit for bit.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
+
+from ingot.compiler.ir import Op
+from ingot.compiler.ops.source import get
+from ingot.core import Array, array_of, own_array, tensor_from_array
+from ingot.modes import Defaults, modes
+from ingot.runtime.dtypes import DType
+from ingot.runtime.errors import IngotError
+from ingot.tape import Derivative, Node, edge_of, needs_grad, save
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Arguments that a key can hold as they are, together with their type: 1, 1.0 and True are equal to Python.
+_PLAIN = frozenset({int, bool, str, type(None), DType})
+# Beyond this many kinds of calls of one function they are recorded anew; shapes that never repeat cannot pile up.
+_LIMIT = 256
+
+
+class Recorded(NamedTuple):
+    """One kind of call: `forward` maps the tensors' arrays to the results and to what the derivative reads besides."""
+
+    forward: Callable[..., tuple[Any, ...]]
+    count: int
+    several: bool
+    derivative: Derivative | None
+
+
+def composite(fn: Callable[P, R]) -> Callable[P, R]:
+    """A pure function of tensors and plain values, made of rows, none of whose results is a view of an operand."""
+    title = fn.__name__
+    op = Op(name=title, kind="call", infer=_not_in_graphs, eval=_not_in_graphs, vjp=None, jvp=None, batch=None)
+    known: dict[Any, Recorded | None] = {}
+    met: set[Any] = set()
+
+    @functools.wraps(fn)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if modes.trace is not None:
+            return fn(*args, **kwargs)
+        tensors: list[Any] = []
+        key = _key(args, kwargs, tensors)
+        if key is None:
+            return fn(*args, **kwargs)
+        recorded = known.get(key)
+        if recorded is None:
+            if key not in known:
+                if key not in met:
+                    # Most shapes of some programs occur once.
+                    if len(met) > 4 * _LIMIT:
+                        met.clear()
+                    met.add(key)
+                    return fn(*args, **kwargs)
+                if len(known) >= _LIMIT:
+                    known.clear()
+                recorded = known[key] = _recorded(fn, op, args, kwargs, tensors)
+            if recorded is None:
+                return fn(*args, **kwargs)
+        try:
+            arrays = [array_of(t) for t in tensors]
+            made = recorded.forward(*arrays)
+        except (TypeError, ValueError, IndexError, RuntimeError):
+            # Row by row the error names the row and the user's line.
+            return fn(*args, **kwargs)
+        return cast(R, _results(recorded, tensors, arrays, made))
+
+    return call
+
+
+def _recorded(
+    fn: Callable[..., Any], op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]
+) -> Recorded | None:
+    try:
+        return recorders[0](fn, op, args, kwargs, tensors)
+    except IngotError:
+        # It reads elements, or the call is a mistake, which shows when it runs row by row.
+        return None
+
+
+def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> Any:
+    """What decides which rows run, and fills `tensors`; None for a call that cannot be recorded."""
+    grad = modes.grad
+    key: list[Any] = [Defaults.dtype]
+    values: Any = args
+    if kwargs:
+        key.extend(kwargs)
+        values = (*args, *kwargs.values())
+    for value in values:
+        kind = type(value)
+        if kind in _PLAIN:
+            key.append(kind)
+            key.append(value)
+        elif kind in tensor_kinds:
+            tensors.append(value)
+            key.append(value._layout)
+            key.append(grad and (value._requires_grad if value._view is None else needs_grad(value)))
+        elif kind is float:
+            key.append(value.hex())
+        elif kind is tuple and all(type(item) is int for item in value):
+            key.append(value)
+        else:
+            return None
+    return tuple(key)
+
+
+# Tensor and Parameter (a subclass may have methods of its own), and what records a call on symbols, returning None for
+# a call that cannot be recorded. Set when both exist.
+tensor_kinds: set[type[Any]] = set()
+recorders: list[Callable[[Callable[..., Any], Op, tuple[Any, ...], dict[str, Any], list[Any]], Recorded | None]] = []
+
+
+def _results(recorded: Recorded, tensors: list[Any], arrays: list[Array], made: tuple[Any, ...]) -> Any:
+    """The results as tensors, on the tape if they have a derivative."""
+    count = recorded.count
+    results = tuple([tensor_from_array(own_array(array, tuple(arrays))) for array in made[:count]])
+    derivative = recorded.derivative
+    if derivative is not None:
+        edges = tuple([edge_of(t) if need else None for t, need in zip(tensors, derivative.needs, strict=True)])
+        node = Node(derivative.op, {}, edges, derivative.types if recorded.several else derivative.types[0])
+        node.plan = derivative
+        operands = zip(tensors, edges, derivative.operands, strict=True)
+        node.saved = ([save(t, e) if used else None for t, e, used in operands], None)
+        node.kept = ([save(results[i], None) for i in derivative.outs], made[count:])
+        for index, flows in enumerate(derivative.differentiable):
+            if flows:
+                result = results[index]
+                result._requires_grad = True
+                type_ = derivative.types[index]
+                result._node = Node(get, {"index": index}, (node,), type_) if recorded.several else node
+    return results if recorded.several else results[0]
+
+
+def _not_in_graphs(*operands: Any, **attrs: Any) -> Any:
+    """A composite's name stands on the tape only; in graphs there are its rows."""
+    raise AssertionError("a composite is no row of a graph")

@@ -1,0 +1,104 @@
+"""Graph values as one Python function over arrays: what eager execution runs again and again.
+
+The rows' `eval` is the meaning here too; only the way from one row to the next is shorter than through a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ingot.compiler.ir import Op, Value, toposort
+from ingot.compiler.ops.definitions import is_half
+from ingot.compiler.ops.source import get
+from ingot.compiler.ops.view import expand
+
+
+def straightline(inputs: Sequence[Value], results: Sequence[Value | None], name: str) -> Callable[..., tuple[Any, ...]]:
+    """A function of the inputs' arrays that returns the results' arrays (None for None).
+
+    A result may be an input or share its memory, and may be a NumPy scalar for an array of no dimensions.
+    """
+    variables = {value: f"a{i}" for i, value in enumerate(inputs)}
+    space: dict[str, Any] = {"errstate": np.errstate}
+    reached = _reached(results, {*inputs})
+    order = [v for v in toposort([r for r in results if r is not None]) if v in reached]
+    needless = _needless(order, results)
+    lines: list[str] = []
+    last = {operand: value for value in order for operand in value.operands}
+    kept = {*inputs, *(r for r in results if r is not None)}
+    for number, value in enumerate(order):
+        variable = variables[value] = f"v{number}"
+        operands = [variables[o] for o in value.operands]
+        if value in needless:
+            lines.append(f"{variable} = {operands[0]}")
+        elif value.op is get:
+            lines.append(f"{variable} = {operands[0]}[{value.attrs['index']}]")
+        elif not operands and value.op.kind == "source":
+            space[variable + "_"] = np.asarray(value.op.eval(**value.attrs))
+            lines.append(f"{variable} = {variable}_")
+        else:
+            lines.append(f"{variable} = {_call(value, number, operands, space)}")
+        # Arrays go as soon as nobody reads them any more, as they do when each operation is a call of its own.
+        dead = [variables[o] for o in dict.fromkeys(value.operands) if last[o] is value and o not in kept]
+        if dead:
+            lines.append(f"del {', '.join(dead)}")
+    returned = ", ".join("None" if r is None else variables[r] for r in results)
+    parameters = ", ".join(variables[value] for value in inputs)
+    body = "\n        ".join([*lines, f"return ({returned},)"])
+    text = f"def {name}({parameters}):\n    with errstate(all='ignore'):\n        {body}\n"
+    exec(compile(text, f"<{name}>", "exec"), space)
+    made: Callable[..., tuple[Any, ...]] = space[name]
+    return made
+
+
+def _reached(results: Sequence[Value | None], given: set[Value]) -> set[Value]:
+    """What the results need, not looking behind what is given."""
+    found: set[Value] = set()
+    stack = [r for r in results if r is not None]
+    while stack:
+        value = stack.pop()
+        if value not in found and value not in given:
+            found.add(value)
+            stack.extend(value.operands)
+    return found
+
+
+def _call(value: Value, number: int, operands: list[str], space: dict[str, Any]) -> str:
+    space[f"f{number}"] = direct(value.op, value.operands[0] if value.operands else None)
+    named = []
+    for key, attribute in value.attrs.items():
+        space[f"k{number}_{key}"] = attribute
+        named.append(f"{key}=k{number}_{key}")
+    return f"f{number}({', '.join([*operands, *named])})"
+
+
+def direct(op: Op, operand: Value | None) -> Callable[..., Any]:
+    """The row's `eval` without what only half types need and without its own guard against floating warnings."""
+    if operand is None or isinstance(operand.type, tuple) or is_half(operand.dtype.numpy):
+        return op.eval
+    inner: Callable[..., Any] = getattr(op.eval, "__wrapped__", op.eval)
+    return inner
+
+
+def _needless(order: Sequence[Value], results: Sequence[Value | None]) -> set[Value]:
+    """Expansions that NumPy's own broadcasting makes: all who read them also read something of the full shape."""
+    given = {r for r in results if r is not None}
+    users: dict[Value, list[Value]] = {}
+    for value in order:
+        for operand in value.operands:
+            users.setdefault(operand, []).append(value)
+    found: set[Value] = set()
+    for value in order:
+        if value.op is not expand or value in given:
+            continue
+        readers = users.get(value, [])
+        if readers and all(r.op.kind == "elementwise" and _has_full(r, found | {value}) for r in readers):
+            found.add(value)
+    return found
+
+
+def _has_full(reader: Value, small: set[Value]) -> bool:
+    return any(o not in small and o.shape == reader.shape for o in reader.operands)
