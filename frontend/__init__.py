@@ -40,7 +40,7 @@ from ingot.functional.activations import relu_ as relu_
 from ingot.functional.activations import selu as selu
 from ingot.functional.activations import softmax as softmax
 from ingot.functional.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
-from ingot.functional.adaptive_pooling import adaptive_max_pool1d_with_indices as adaptive_max_pool1d
+from ingot.functional.adaptive_pooling import adaptive_max_pool1d_with_indices as _adaptive_max_pool1d
 from ingot.functional.arithmetic import add as add
 from ingot.functional.arithmetic import addcdiv as addcdiv
 from ingot.functional.arithmetic import addcmul as addcmul
@@ -313,6 +313,7 @@ from ingot.tensor import Tensor as Tensor
 
 # Dtypes, under PyTorch's names.
 result_type = _promote.result_dtype
+adaptive_max_pool1d = _adaptive_max_pool1d
 dtype = _dtypes.DType
 bfloat16 = _dtypes.bfloat16
 bool = _dtypes.bool_
