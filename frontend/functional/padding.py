@@ -70,20 +70,8 @@ def _constant(input: Tensor, pairs: list[tuple[int, int, int]], value: Any, amou
     x = input
     low, high = [0] * x._layout.ndim, [0] * x._layout.ndim
     for axis, before, after in pairs:
-        size: Any = x._layout.shape[axis]
-        if isinstance(size, int) and size + before + after < 0:
-            raise _unfit(x, amounts, "constant", f"dimension {axis} would have a negative size")
-        # Padding may outweigh what is cropped beyond the other end: nothing of the tensor is left.
-        start = min(max(-before, 0), size) if isinstance(size, int) else max(-before, 0)
-        stop = max(size - max(-after, 0), start) if isinstance(size, int) else size - max(-after, 0)
-        wanted = size + before + after
-        if start or stop != size:
-            x = sliced(x, axis, start, stop, 1)
-        low[axis] = max(before, 0)
-        high[axis] = max(after, 0)
-        if isinstance(size, int) and low[axis] + stop - start + high[axis] != wanted:
-            # One end is padded and the other cropped by more than there is.
-            low[axis], high[axis] = (wanted - (stop - start), 0) if before > 0 else (0, wanted - (stop - start))
+        x = _cropped(x, axis, before, after, amounts, "constant")
+        low[axis], high[axis] = max(before, 0), max(after, 0)
     dtype = input._layout.dtype
     number = value if dtype.is_floating_point else bool(value) if dtype.kind == "b" else int(value)
     check_number(number, dtype)
