@@ -42,8 +42,7 @@ def add_safe_globals(safe_globals: Iterable[Any]) -> None:
 
 def get_safe_globals() -> list[Any]:
     """What `add_safe_globals` was given."""
-    known = [(name, obj) for name, obj in _user.items()]
-    return [obj if full_name(obj) == name else (obj, name) for name, obj in known]
+    return [obj if full_name(obj) == name else (obj, name) for name, obj in _user.items()]
 
 
 def clear_safe_globals() -> None:
@@ -132,6 +131,11 @@ def _bytearray(data: Any = b"", encoding: Any = None) -> bytearray:
     return bytearray(data)
 
 
+def _no_bytes() -> bytes:
+    """Protocol 2 writes b"" as a call."""
+    return b""
+
+
 def _encoded(text: Any, encoding: Any = None) -> bytes:
     """Protocol 2 has no bytes: they are texts of the same code points."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
@@ -203,6 +207,7 @@ _CALLED: dict[str, Any] = {
     "builtins.frozenset": Global("builtins", "frozenset", _frozenset),
     "builtins.complex": Global("builtins", "complex", _complex),
     "builtins.bytearray": Global("builtins", "bytearray", _bytearray),
+    "builtins.bytes": Global("builtins", "bytes", _no_bytes),
     "builtins.range": Global("builtins", "range", _range),
     "builtins.slice": Global("builtins", "slice", _slice),
     "collections.OrderedDict": Global("collections", "OrderedDict", _ordered),

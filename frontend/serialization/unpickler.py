@@ -20,7 +20,7 @@ from ingot.tensor import Tensor
 
 # Errors that bytes which are no pickle lead to.
 _FAULTS = (
-    IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, RecursionError, struct.error
+    LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, RecursionError, struct.error
 )  # fmt: skip
 
 
