@@ -52,17 +52,26 @@ class FormulaOptimizer(Optimizer):
         """The names of the state of the parameter's shape."""
         return ()
 
-    def first(self, o: Options, param: Tensor, name: str) -> Any:
+    def first(self, group: ParamGroup, param: Tensor, name: str) -> Any:
         """The first elements of a buffer."""
         return np.zeros(param._layout.shape, param._layout.dtype.numpy)
 
-    def kept_numbers(self, o: Options) -> dict[str, float]:
-        """What is kept per parameter as a number under these options, with its first value."""
-        return self.numbers
+    def kept_numbers(self, o: Options) -> tuple[str, ...]:
+        """Those of `numbers` that these options need."""
+        return tuple(self.numbers)
 
-    def first_number(self, name: str, state: dict[str, Any], otherwise: float) -> float:
-        """A number for a parameter with this state."""
-        return float(state[name]) if name in state else otherwise
+    def first_number(self, group: ParamGroup, name: str, state: dict[str, Any]) -> float:
+        """A number for a parameter with this state, which does not hold it."""
+        return self.numbers[name]
+
+    def make_state(self, group: ParamGroup) -> None:
+        """Make the state of all parameters before the first step."""
+        indices = list(range(len(group.plain("params"))))
+        options = self.options_of(group)
+        for name in self.kept_numbers(options):
+            self._vector(group, name, indices)
+        for i in indices:
+            self._make(group, i, self.buffers(options, group.plain("params")[i]))
 
     # ---- one step
 
@@ -109,11 +118,10 @@ class FormulaOptimizer(Optimizer):
     # ---- eager
 
     def _update_arrays(self, group: ParamGroup, indices: list[int], o: Options) -> None:
-        kept = self.kept_numbers(o)
-        made = {name: self._vector(group, name, indices, first) for name, first in kept.items()}
+        made = {name: self._vector(group, name, indices) for name in self.kept_numbers(o)}
         slots = [self._slot(group, i, o) for i in indices]
         scales: list[tuple[Any, ...]] = [()] * len(indices)
-        if kept:
+        if made:
             vectors = {name: array_of(vector) for name, vector in made.items()}
             numbers = {name: vector.astype(np.float64) for name, vector in vectors.items()}
             found = [v.tolist() for v in self.scales(o, numbers)]
@@ -148,7 +156,7 @@ class FormulaOptimizer(Optimizer):
         state = self._state[param]
         if slot is not None and slot.holds(param, state, names):
             return slot
-        self._make(group, index, o, names)
+        self._make(group, index, names)
         slot = group.slots[id(param)] = Slot(param, [state[name] for name in names], names)
         return slot
 
@@ -157,9 +165,9 @@ class FormulaOptimizer(Optimizer):
     def _update_traced(self, group: ParamGroup, indices: list[int], o: Options) -> None:
         params = group.plain("params")
         # Numbers are made first: whether a buffer is new matters to some of them.
-        vectors = {name: self._vector(group, name, indices, first) for name, first in self.kept_numbers(o).items()}
+        vectors = {name: self._vector(group, name, indices) for name in self.kept_numbers(o)}
         for i in indices:
-            self._make(group, i, o, self.buffers(o, params[i]))
+            self._make(group, i, self.buffers(o, params[i]))
         found: tuple[Any, ...] = ()
         if vectors:
             numbers: dict[str, Any] = {name: vector.double() for name, vector in vectors.items()}
@@ -190,19 +198,19 @@ class FormulaOptimizer(Optimizer):
 
     # ---- state
 
-    def _make(self, group: ParamGroup, index: int, o: Options, names: tuple[str, ...]) -> None:
+    def _make(self, group: ParamGroup, index: int, names: tuple[str, ...]) -> None:
         """Make the state that the parameter does not have yet, outside of any trace, so that the trace captures it."""
         param = group.plain("params")[index]
         state = self._state[param]
         for name in names:
             if not isinstance(state.get(name), TensorBase):
                 with suspended():
-                    state[name] = tensor_from_array(self.first(o, param, name))
+                    state[name] = tensor_from_array(self.first(group, param, name))
                     for hidden, vector in group.vectors.items():
                         if hidden.startswith("_"):
-                            array_of(vector)[index] = self.numbers.get(hidden, 0.0)
+                            array_of(vector)[index] = self.numbers[hidden]
 
-    def _vector(self, group: ParamGroup, name: str, indices: list[int], first: float) -> Tensor:
+    def _vector(self, group: ParamGroup, name: str, indices: list[int]) -> Tensor:
         """The numbers of a group's parameters, one element each.
 
         state[p][name] is a view of p's element: one operation serves all, and each has memory of its own.
@@ -212,7 +220,9 @@ class FormulaOptimizer(Optimizer):
         if vector is None or vector._layout.numel != len(params) or not (hidden or self._in_place(group, name, vector)):
             with suspended():
                 known = [states.get(p, {}) for p in params]
-                numbers = [self.first_number(name, state, first) for state in known]
+                numbers = [
+                    float(state[name]) if name in state else self.first_number(group, name, state) for state in known
+                ]
                 dtype = dtypes.float64 if Defaults.dtype is dtypes.float64 else dtypes.float32
                 vector = group.vectors[name] = tensor_from_array(np.array(numbers, dtype.numpy))
                 bump_epoch()
@@ -225,7 +235,7 @@ class FormulaOptimizer(Optimizer):
                 if name not in state:
                     with suspended():
                         # State that was deleted begins anew.
-                        array_of(vector)[i] = first
+                        array_of(vector)[i] = self.first_number(group, name, state)
                         _put(state, name, vector, i)
         return vector
 
@@ -271,6 +281,11 @@ class Slot:
             if state.get(name) is not tensor:
                 return False
         return param is self.param
+
+
+def plain_number(value: Any) -> Any:
+    """The number that a concrete option is."""
+    return array_of(value).item() if isinstance(value, TensorBase) else value
 
 
 def _put(state: Any, name: str, vector: Tensor, index: int) -> None:

@@ -285,9 +285,13 @@ def _differs(what: str) -> SpecError:
     return SpecError("IG262", what, where=user_line())
 
 
-def check_option(name: str, value: Any, low: float = 0.0, below: float = float("inf")) -> None:
-    """Raises SpecError (IG260) unless low <= value < below; tensors are not looked at."""
-    if not isinstance(value, TensorBase) and not low <= value < below:
+def check_option(name: str, value: Any, low: float = 0.0, below: float = float("inf"), upto: Any = None) -> None:
+    """Raises SpecError (IG260) unless low <= value < below (<= upto if given); tensors of one element are not looked
+    at, others are refused."""
+    if isinstance(value, TensorBase):
+        if value._layout.numel != 1:
+            raise SpecError("IG260", f"Invalid {name}: a tensor must have one element", where=user_line())
+    elif not low <= value < below or (upto is not None and value > upto):
         raise SpecError("IG260", f"Invalid {name}: {value}", where=user_line())
 
 

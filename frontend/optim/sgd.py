@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ingot.optim.formula import FormulaOptimizer, Options
+from ingot.optim.groups import ParamGroup
 from ingot.optim.optimizer import Params, check_option
 from ingot.runtime.errors import SpecError
 from ingot.source_lines import user_line
@@ -55,11 +56,11 @@ class SGD(FormulaOptimizer):
         """A running sum of gradients if there is momentum."""
         return () if o["momentum"] is None else ("momentum_buffer",)
 
-    def kept_numbers(self, o: Options) -> dict[str, float]:
+    def kept_numbers(self, o: Options) -> tuple[str, ...]:
         """Only dampening treats the first step in another way."""
-        return {} if o["momentum"] is None or o["dampening"] is None else self.numbers
+        return () if o["momentum"] is None or o["dampening"] is None else ("_started",)
 
-    def first_number(self, name: str, state: dict[str, Any], otherwise: float) -> float:
+    def first_number(self, group: ParamGroup, name: str, state: dict[str, Any]) -> float:
         """A buffer that exists holds a gradient."""
         return 1.0 if "momentum_buffer" in state else 0.0
 
