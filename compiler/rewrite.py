@@ -70,3 +70,20 @@ def inlined(region: Graph, operands: Sequence[Value]) -> tuple[Value, ...]:
             with at(value.location):
                 new[value] = rebuilt(value, tuple(new[o] for o in value.operands), lambda inner: inner)
     return tuple(new[v] for v in region.outputs)
+
+
+def substituted(outputs: Sequence[Value], given: Mapping[Value, Value]) -> list[Value]:
+    """The outputs with some values that they need replaced; what only those needed is gone."""
+    new = dict(given)
+    stack = [(v, False) for v in reversed(outputs)]
+    while stack:
+        value, ready = stack.pop()
+        if value in new:
+            continue
+        if not ready:
+            stack.append((value, True))
+            stack.extend((o, False) for o in value.operands if o not in new)
+            continue
+        with at(value.location):
+            new[value] = rebuilt(value, tuple(new[o] for o in value.operands), lambda inner: inner)
+    return [new[v] for v in outputs]

@@ -7,12 +7,13 @@ derivative or batch of its regions, so they nest and repeat.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Arg, Graph, Op, Sample, Size, TensorType, Value
+from ingot.compiler.ops.contract import dot_general
 from ingot.compiler.ops.elementwise import add, lt, mul, select
 from ingot.compiler.ops.reduce import any as any_
 from ingot.compiler.ops.reduce import sum as sum_
@@ -35,7 +36,7 @@ from ingot.compiler.ops.transcendental import sin
 from ingot.compiler.ops.uniform import uniform
 from ingot.compiler.ops.view import expand, permute, reshape
 from ingot.compiler.passes import batch as mapping
-from ingot.compiler.rewrite import inlined
+from ingot.compiler.rewrite import inlined, substituted
 from ingot.runtime import dtypes
 from ingot.runtime.errors import ShapeError
 
@@ -250,35 +251,45 @@ def scan_eval(
 def scan_vjp(
     cts: Results, out: Value, *operands: Value, body: Graph, carries: int, xs: int, length: Size, reverse: bool = False
 ) -> Results:
-    """Run again to save the carries that each step starts from, then scan the body's vjp from the last step back.
+    """Run again to save the carries that each step starts from and its products, then scan the body's vjp from the last
+    step back.
 
-    It carries the cotangents of the carries and the sums of the constants' cotangents.
+    It carries the cotangents of the carries and the sums of the constants' cotangents. A constant's cotangent that is
+    a product itself is no sum in the scan: its factors are stacked, and one product over all steps follows.
     """
     carried, stacked, constants = split(operands, carries, xs)
-    saved: list[Value] = []
-    if carries:
-        saving = body.with_outputs([*body.outputs[:carries], *body.inputs[:carries]], ())
-        forth = scan(*operands, body=saving, carries=carries, xs=xs, length=length, reverse=reverse)
-        saved = parts(forth)[carries:]
     # Cotangents flow into every floating carry, and out of those stacked results that are used.
     seeded = [i for i in floats(body.outputs) if i < carries or cts[i] is not None]
     wrt = floats(operands)
     back = region_vjp(body, wrt, seeded)
+    own = set(body.values)
+    products = [v for v in back.values if v.op is dot_general and v in own]
+    saved: list[Value] = []
+    if carries or products:
+        saving = body.with_outputs([*body.outputs[:carries], *body.inputs[:carries], *products], ())
+        forth = scan(*operands, body=saving, carries=carries, xs=xs, length=length, reverse=reverse)
+        saved = parts(forth)[carries:]
+    given = [input_like(v, f"product{i}") for i, v in enumerate(products)]
     inner_carried, inner_stacked, inner_constants, inner_cts = split(back.inputs, carries, xs, len(constants))
     moving, moving_ys = (len([i for i in seeded if i < carries]), [cts[i] for i in seeded if i >= carries])
-    sums = [input_like(v, f"sum{i}") for i, v in enumerate(constants) if v.dtype.is_floating_point]
     # back.outputs: cotangents of the floating carries, slices and constants, in this order.
-    d_carried, d_rest = back.outputs[:moving], back.outputs[moving:]
-    d_slices, d_constants = d_rest[: len(d_rest) - len(sums)], d_rest[len(d_rest) - len(sums) :]
+    found = substituted(back.outputs, dict(zip(products, given, strict=True)))
+    floating = [i for i in wrt if i >= carries + xs]
+    d_carried, d_slices, d_constants = split(found, moving, len(found) - moving - len(floating))
+    later = [step_product(d) for d in d_constants]
+    # Rows of the stacks that the step reads are there already; the other factors become stacked results.
+    stacks = dict(zip((*inner_carried, *given, *inner_stacked), (*saved, *stacked), strict=True))
+    factors = [v for v in dict.fromkeys(v for p in later if p is not None for v in p.factors) if v not in stacks]
+    now = [(i, d) for i, d, after in zip(floating, d_constants, later, strict=True) if after is None]
+    sums = [input_like(operands[i], f"sum{i}") for i, _ in now]
     step = Graph(
-        (*inner_cts[:moving], *sums, *inner_carried, *inner_stacked, *inner_cts[moving:], *inner_constants),
-        (*d_carried, *(add(s, d) for s, d in zip(sums, d_constants, strict=True)), *d_slices),
+        (*inner_cts[:moving], *sums, *inner_carried, *given, *inner_stacked, *inner_cts[moving:], *inner_constants),
+        (*d_carried, *(add(s, d) for s, (_, d) in zip(sums, now, strict=True)), *d_slices, *factors),
     )
     first = [cts[i] or zeros_like(carried[i]) for i in floats(carried)]
-    zeros = [zeros_like(v) for v in constants if v.dtype.is_floating_point]
     result = scan(
         *first,
-        *zeros,
+        *(zeros_like(operands[i]) for i, _ in now),
         *saved,
         *stacked,
         *(ct for ct in moving_ys if ct is not None),
@@ -289,9 +300,47 @@ def scan_vjp(
         length=length,
         reverse=not reverse,
     )
-    starts, totals, slices = split(parts(result), moving, len(sums))
-    found = dict(zip(wrt, [*starts, *slices, *totals], strict=True))
-    return tuple(found.get(i) for i in range(len(operands)))
+    starts, totals, slices, made = split(parts(result), moving, len(sums), len(d_slices))
+    by_place = dict(zip([i for i in wrt if i < carries + xs], [*starts, *slices], strict=True))
+    by_place.update((i, total) for (i, _), total in zip(now, totals, strict=True))
+    stacks.update(zip(factors, made, strict=True))
+    by_place.update(
+        (i, after.over_steps(stacks)) for i, after in zip(floating, later, strict=True) if after is not None
+    )
+    return tuple(by_place.get(i) for i in range(len(operands)))
+
+
+class StepProduct(NamedTuple):
+    """A cotangent of one step that is a product whose axes may be reordered."""
+
+    factors: tuple[Value, Value]
+    attrs: Mapping[str, Any]
+    axes: tuple[int, ...] | None
+
+    def over_steps(self, stacks: Mapping[Value, Value]) -> Value:
+        """The sum over all steps, as one product of the stacked factors."""
+
+        def later(axes: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(a + 1 for a in axes)
+
+        attrs = dict(self.attrs)
+        left, right = attrs["contract"]
+        attrs["contract"] = ((0, *later(left)), (0, *later(right)))
+        attrs["batch"] = tuple(later(axes) for axes in attrs["batch"])
+        a, b = self.factors
+        total = dot_general(stacks[a], stacks[b], **attrs)
+        return total if self.axes is None else permute(total, axes=self.axes)
+
+
+def step_product(value: Value) -> StepProduct | None:
+    """The product that the value is, maybe under a permutation; None if it is none."""
+    axes = None
+    if value.op is permute:
+        axes, value = value.attrs["axes"], value.operands[0]
+    if value.op is not dot_general:
+        return None
+    a, b = value.operands
+    return StepProduct((a, b), value.attrs, axes)
 
 
 def scan_jvp(
