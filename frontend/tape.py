@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,6 @@ from ingot.packing import Packed, packing
 from ingot.runtime.errors import GradError
 from ingot.source_lines import user_line
 from ingot.straightline import straightline
-
-if TYPE_CHECKING:
-    from ingot.tensor import Tensor
 
 # What an operand's cotangent goes to: the node that made it, the leaf itself, or nothing.
 Edge = Any
@@ -67,6 +64,7 @@ class Node:
         "edges",
         "hooks",
         "kept",
+        "label",
         "op",
         "out",
         "plan",
@@ -91,7 +89,7 @@ class Node:
         self.retained: Any = None
         self.hooks: NodeHooks | None = None
         # A derivative written in Python instead of a row's rule: (node, engine, cotangents) in, one cotangent per edge
-        # out.
+        # out. Such a node has a `label`.
         self.backward_fn: Callable[..., Sequence[Any]] | None = None
         # Of a composite: what its derivative reads besides operands, results as they were and arrays.
         self.kept: tuple[list[Saved], Sequence[Array]] | None = None
@@ -100,9 +98,9 @@ class Node:
         """As in PyTorch: MulBackward0."""
         if self.op is get and isinstance(self.edges[0], Node):
             return self.edges[0].name()
-        if self.backward_fn is not None and self.label is not None:
-            return self.label
-        return title(self.op.name if self.op is not None else self.label or "Constant")
+        if self.op is None:
+            return getattr(self, "label", "ConstantBackward0")
+        return title(self.op.name)
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

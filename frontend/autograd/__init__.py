@@ -7,6 +7,10 @@ from ingot.autograd.anomaly import detect_anomaly as detect_anomaly
 from ingot.autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from ingot.autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
 from ingot.autograd.anomaly import set_detect_anomaly as set_detect_anomaly
+
+# The functions hide the module of their name, which `from ingot.autograd.gradcheck import ...` still finds.
+from ingot.autograd.gradcheck import gradcheck as gradcheck
+from ingot.autograd.gradcheck import gradgradcheck as gradgradcheck
 from ingot.autograd.walk import backward as backward
 from ingot.autograd.walk import grad as grad
 from ingot.modes import enable_grad as enable_grad
@@ -16,13 +20,18 @@ from ingot.modes import set_grad_enabled as set_grad_enabled
 
 if TYPE_CHECKING:
     from ingot.autograd import function as function
+    from ingot.autograd import functional as functional
     from ingot.autograd import graph as graph
     from ingot.autograd.function import Function as Function
+    from ingot.tensor import Tensor
+
+    Variable = Tensor
 else:
     # What few programs use is imported when it is first asked for.
     _LATER = {
         "Function": ("ingot.autograd.function", "Function"),
         "Variable": ("ingot.tensor", "Tensor"),
+        "functional": ("ingot.autograd.functional", None),
         "function": ("ingot.autograd.function", None),
         "graph": ("ingot.autograd.graph", None),
     }

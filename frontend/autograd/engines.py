@@ -13,7 +13,7 @@ from ingot.compiler import ir
 from ingot.compiler.ir import TensorType, Value
 from ingot.compiler.ops import elementwise
 from ingot.compiler.ops.source import full, get
-from ingot.core import Array, TensorBase, array_of, new_tensor, tensor_from_array, type_of
+from ingot.core import Array, array_of, new_tensor, tensor_from_array, type_of
 from ingot.gate import apply, apply_several
 from ingot.modes import modes
 from ingot.packing import Packed
@@ -207,5 +207,3 @@ def engine_for(create_graph: bool) -> Engine:
     if create_graph:
         return TensorEngine()
     return ArrayEngine() if modes.trace is None else ValueEngine(modes.trace)
-
-

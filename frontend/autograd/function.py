@@ -269,7 +269,9 @@ def _pull_back(
             fix="one gradient per argument of forward, None for those without",
         )
     return [
-        None if part is None or (edge is None and type_ is not None) else engine.start(_fitted(part, type_, i, backward, name))
+        None
+        if part is None or (edge is None and type_ is not None)
+        else engine.start(_fitted(part, type_, i, backward, name))
         for i, (part, type_, edge) in enumerate(zip(parts, wanted, node.edges, strict=True))
     ]
 
@@ -280,8 +282,8 @@ def _fitted(part: Any, type_: TensorType | None, position: int, backward: Callab
     if type_ is None:
         raise GradError(
             "IG385",
-            f"function {name} returned a gradient different from None at position {position + 1}, but the corresponding "
-            "forward input was not a Variable",
+            f"function {name} returned a gradient different from None at position {position + 1}, but the "
+            "corresponding forward input was not a Variable",
             where=_place(backward),
         )
     if not isinstance(part, TensorBase):

@@ -61,8 +61,8 @@ class MultiHandle:
 
 
 def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., Any], *, mode: str = "all") -> MultiHandle:
-    """Call `fn` in each backward with the gradients of all tensors, once the last has come (mode "all"; None for tensors
-    that no gradient reached in the walks before), or with the first one (mode "any")."""
+    """Call `fn` in each backward with the list of all gradients once all have come (mode "all"), or with the first one
+    that comes (mode "any")."""
     if mode not in ("all", "any"):
         raise GradError("IG217", f"Expects mode to be one of ('all', 'any') but got {mode}", where=user_line())
     found: dict[int, Any] = {}
@@ -130,7 +130,8 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     edge = edge_of(tensor)
     if edge is None:
         raise GradError(
-            "IG303", "It is not possible to get the gradient edge for a Tensor that does not require gradients",
+            "IG303",
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients",
             where=user_line(),
         )
     if not isinstance(edge, Node):

@@ -255,9 +255,7 @@ def starts(tensors: Sequence[Tensor], cotangents: Sequence[Any], engine: Engine)
             found.append((edge, engine.ones(type_of(tensor))))
             continue
         if not isinstance(given, TensorBase):
-            raise DTypeError(
-                "IG214", f"gradients are Tensors or None, not {type(given).__name__}", where=user_line()
-            )
+            raise DTypeError("IG214", f"gradients are Tensors or None, not {type(given).__name__}", where=user_line())
         if given._layout.shape != shape:
             raise ShapeError(
                 "IG307",
