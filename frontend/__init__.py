@@ -106,8 +106,7 @@ from ingot.functional.distances import pairwise_distance as pairwise_distance
 from ingot.functional.dropout import alpha_dropout as alpha_dropout
 from ingot.functional.dropout import dropout as dropout
 from ingot.functional.dropout import feature_alpha_dropout as feature_alpha_dropout
-from ingot.functional.embedding import embedding as embedding
-from ingot.functional.embedding import embedding_bag as embedding_bag
+from ingot.functional.embedding import rows_of as embedding
 from ingot.functional.gathering import argsort as argsort
 from ingot.functional.gathering import bincount as bincount
 from ingot.functional.gathering import bucketize as bucketize

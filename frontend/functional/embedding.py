@@ -61,6 +61,14 @@ def embedding(
     return where(masked, looked_up.detach(), looked_up)
 
 
+def rows_of(
+    weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Tensor:
+    """`ingot.embedding`, which takes the table first; without padding if `padding_idx` is negative."""
+    padding = None if padding_idx < 0 else padding_idx
+    return embedding(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq)
+
+
 def _scaled_rows(weight: Tensor, input: Tensor, by_frequency: bool) -> Tensor:
     """The rows; `by_frequency`: with gradients divided by how often a row is looked up."""
     looked_up = _rows(weight, input)
@@ -180,7 +188,7 @@ def _bags(rows: Tensor, counted: Tensor | None, offsets: Tensor, mode: str, clos
     places: Any = offsets._layout.shape[0]
     bags = places - 1 if closed else places
     if places == 0:
-        return splat(0.0, dtype, (0, width)).clone()
+        return rows.narrow(0, 0, 0)
     # The bag of an element is the number of bags that begin up to it, less one; `offsets` may repeat.
     begun = splat(0, dtypes.int64, (total + 1,))
     begun = begun.index_add(0, cast_to(offsets, dtypes.int64), splat(1, dtypes.int64, (places,)))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ingot.composite import composite
 from ingot.functional.arithmetic import add, div, lerp, mul, sub
 from ingot.functional.arithmetic import pow as power
+from ingot.functional.distances import length
 from ingot.functional.padding import pad
-from ingot.functional.reductions import mean, norm
+from ingot.functional.reductions import mean
 from ingot.functional.unary import rsqrt, square
 from ingot.modes import no_grad
 from ingot.mutation import assign
@@ -163,6 +164,8 @@ def batch_norm(
     count = math.prod(layout.shape[axis] for axis in axes)
     _several_values(count, input, "value per channel")
     normal, middle, variance = _standardized(x, axes, eps)
+    if isinstance(count, int) and count == 0:
+        return _scaled(normal, weight, bias, layout.dtype, shape)
     _follow(running_mean, middle, momentum)
     _follow(running_var, mul(variance, _unbiased(count)), momentum)
     return _scaled(normal, weight, bias, layout.dtype, shape)
@@ -262,5 +265,5 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """x divided by its p-norm along `dim`, or by eps where that is larger. `out`: where to write the result."""
-    result = div(input, norm(input, p, dim, True).clamp_min(eps))
+    result = div(input, length(input, p, dim).clamp_min(eps))
     return result if out is None else assign(out, result)
