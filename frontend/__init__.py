@@ -32,6 +32,8 @@ from ingot.creation import tril_indices as tril_indices
 from ingot.creation import triu_indices as triu_indices
 from ingot.creation import zeros as zeros
 from ingot.creation import zeros_like as zeros_like
+from ingot.functional import factorisations as _factorisations
+from ingot.functional import systems as _systems
 from ingot.functional.activations import celu as celu
 from ingot.functional.activations import log_softmax as log_softmax
 from ingot.functional.activations import prelu as prelu
@@ -107,6 +109,10 @@ from ingot.functional.dropout import alpha_dropout as alpha_dropout
 from ingot.functional.dropout import dropout as dropout
 from ingot.functional.dropout import feature_alpha_dropout as feature_alpha_dropout
 from ingot.functional.embedding import rows_of as embedding
+from ingot.functional.factorisations import cholesky_inverse as cholesky_inverse
+from ingot.functional.factorisations import cholesky_solve as cholesky_solve
+from ingot.functional.factorisations import pinverse as pinverse
+from ingot.functional.factorisations import symeig as symeig
 from ingot.functional.gathering import argsort as argsort
 from ingot.functional.gathering import bincount as bincount
 from ingot.functional.gathering import bucketize as bucketize
@@ -149,18 +155,27 @@ from ingot.functional.joining import tile as tile
 from ingot.functional.joining import tril as tril
 from ingot.functional.joining import triu as triu
 from ingot.functional.joining import vstack as vstack
+from ingot.functional.linalg import addbmm as addbmm
 from ingot.functional.linalg import addmm as addmm
 from ingot.functional.linalg import addmv as addmv
+from ingot.functional.linalg import addr as addr
 from ingot.functional.linalg import baddbmm as baddbmm
 from ingot.functional.linalg import bmm as bmm
+from ingot.functional.linalg import chain_matmul as chain_matmul
+from ingot.functional.linalg import cross as cross
 from ingot.functional.linalg import dot as dot
 from ingot.functional.linalg import ger as ger
+from ingot.functional.linalg import inner as inner
+from ingot.functional.linalg import kron as kron
 from ingot.functional.linalg import matmul as matmul
 from ingot.functional.linalg import mm as mm
 from ingot.functional.linalg import mv as mv
 from ingot.functional.linalg import outer as outer
 from ingot.functional.linalg import tensordot as tensordot
 from ingot.functional.linalg import trace as trace
+from ingot.functional.linalg import vdot as vdot
+from ingot.functional.matrix_norms import dist as dist
+from ingot.functional.matrix_norms import norm as norm
 from ingot.functional.normalization import batch_norm as batch_norm
 from ingot.functional.normalization import group_norm as group_norm
 from ingot.functional.normalization import instance_norm as instance_norm
@@ -190,7 +205,6 @@ from ingot.functional.reductions import mean as mean
 from ingot.functional.reductions import median as median
 from ingot.functional.reductions import min as min
 from ingot.functional.reductions import nansum as nansum
-from ingot.functional.reductions import norm as norm
 from ingot.functional.reductions import prod as prod
 from ingot.functional.reductions import std as std
 from ingot.functional.reductions import std_mean as std_mean
@@ -226,6 +240,14 @@ from ingot.functional.shaping import transpose as transpose
 from ingot.functional.shaping import unbind as unbind
 from ingot.functional.shaping import unflatten as unflatten
 from ingot.functional.shaping import unsqueeze as unsqueeze
+from ingot.functional.systems import det as det
+from ingot.functional.systems import inverse as inverse
+from ingot.functional.systems import logdet as logdet
+from ingot.functional.systems import lu_unpack as lu_unpack
+from ingot.functional.systems import matrix_exp as matrix_exp
+from ingot.functional.systems import matrix_power as matrix_power
+from ingot.functional.systems import slogdet as slogdet
+from ingot.functional.systems import triangular_solve as triangular_solve
 from ingot.functional.unary import abs as abs
 from ingot.functional.unary import absolute as absolute
 from ingot.functional.unary import acos as acos
@@ -334,6 +356,18 @@ uint32 = _dtypes.uint32
 uint64 = _dtypes.uint64
 device = _Device
 
+# Older names of linear algebra, whose arguments differ from those of `ingot.linalg`.
+cholesky = _factorisations.cholesky_of
+eig = _factorisations.removed_eig
+lstsq = _factorisations.removed_lstsq
+lu = _systems.factored
+lu_solve = _systems.lu_solve_of
+matrix_rank = _factorisations.removed_matrix_rank
+orgqr = _factorisations.householder_product
+qr = _factorisations.qr_of
+solve = _factorisations.removed_solve
+svd = _factorisations.svd_of
+
 inf = builtins.float("inf")
 nan = builtins.float("nan")
 pi = 3.141592653589793
@@ -358,10 +392,12 @@ def numel(input: Tensor) -> Any:
 
 if TYPE_CHECKING:
     from ingot import aot as aot
+    from ingot import distributions as distributions
+    from ingot import linalg as linalg
 else:
 
     def __getattr__(name):
-        """`ingot.aot` brings the whole compiler with it, so it is imported when it is first asked for."""
-        if name == "aot":
-            return importlib.import_module("ingot.aot")
+        """What few programs use, or what brings the whole compiler with it, is imported when it is first asked for."""
+        if name in ("aot", "distributions", "linalg"):
+            return importlib.import_module(f"ingot.{name}")
         raise AttributeError(f"module 'ingot' has no attribute {name!r}")

@@ -8,13 +8,16 @@ from ingot.functional import (
     activations,
     arithmetic,
     conversion,
+    factorisations,
     gathering,
     inplace,
     joining,
     linalg,
+    matrix_norms,
     reductions,
     sampling,
     shaping,
+    systems,
     unary,
 )
 
@@ -207,7 +210,8 @@ class TensorMethods(TensorBase):
     count_nonzero = reductions.count_nonzero
     var = reductions.var
     std = reductions.std
-    norm = reductions.norm
+    norm = matrix_norms.norm
+    dist = matrix_norms.dist
     logsumexp = reductions.logsumexp
     cumsum = reductions.cumsum
     cumprod = reductions.cumprod
@@ -273,6 +277,31 @@ class TensorMethods(TensorBase):
     addmv = linalg.addmv
     baddbmm = linalg.baddbmm
     trace = linalg.trace
+    addr = linalg.addr
+    addbmm = linalg.addbmm
+    vdot = linalg.vdot
+    inner = linalg.inner
+    kron = linalg.kron
+    cross = linalg.cross
+
+    # ---- systems and factorisations
+
+    inverse = systems.inverse
+    det = systems.det
+    logdet = systems.logdet
+    slogdet = systems.slogdet
+    lu = systems.factored
+    lu_solve = systems.lu_solve_of
+    matrix_exp = systems.matrix_exp
+    matrix_power = systems.matrix_power
+    triangular_solve = systems.triangular_solve
+    cholesky = factorisations.cholesky_of
+    cholesky_inverse = factorisations.cholesky_inverse
+    cholesky_solve = factorisations.cholesky_solve
+    orgqr = factorisations.householder_product
+    pinverse = factorisations.pinverse
+    qr = factorisations.qr_of
+    svd = factorisations.svd_of
 
     # ---- gathering, scattering, sorting
 

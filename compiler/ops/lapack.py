@@ -102,6 +102,19 @@ def first_zero(packed: Array) -> Array:
     return np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
 
 
+def pivot_order(pivots: Array, rows: int) -> Array:
+    """The order of `rows` rows after exchanging row i with row pivots[i] - 1, for one i after the other."""
+    flat_pivots = pivots.reshape(_count(pivots.shape[:-1]), pivots.shape[-1])
+    order = np.broadcast_to(np.arange(rows), (len(flat_pivots), rows)).copy()
+    every = np.arange(len(order))
+    for i in range(pivots.shape[-1]):
+        at = np.clip(flat_pivots[:, i].astype(np.int64) - 1, 0, rows - 1)
+        kept = order[:, i].copy()
+        order[:, i] = order[every, at]
+        order[every, at] = kept
+    return order.reshape((*pivots.shape[:-1], rows))
+
+
 # ---- systems
 
 
@@ -174,12 +187,6 @@ def qr(a: Array, full: bool = False) -> tuple[Array, Array]:
     return made.Q, made.R
 
 
-def reflectors(a: Array) -> tuple[Array, Array]:
-    """(R and below it the Householder vectors, their factors tau), as LAPACK's geqrf."""
-    packed, tau = np.linalg.qr(a, "raw")
-    return np.ascontiguousarray(np.swapaxes(packed, -1, -2)), tau
-
-
 def converged(name: str, function: Callable[[], Any]) -> Any:
     """What the function gives. Raises LinAlgError (IG367) where its iteration does not converge."""
     try:
@@ -198,11 +205,16 @@ def not_converged(name: str) -> LinAlgError:
 
 
 def eigh(a: Array, lower: bool = True) -> tuple[Array, Array]:
-    """(eigenvalues in ascending order, eigenvectors in columns) of a symmetric matrix, from one of its triangles."""
-    if not np.isfinite(a).all():
-        raise not_converged("linalg.eigh")
-    made = converged("linalg.eigh", lambda: np.linalg.eigh(a, "L" if lower else "U"))
-    return made.eigenvalues, made.eigenvectors
+    """(eigenvalues in ascending order, eigenvectors in columns) of a symmetric matrix, from one of its triangles; NaN
+    where it is not finite."""
+    finite = np.isfinite(a).all((-1, -2))
+    checked = a if finite.all() else np.where(finite[..., None, None], a, 0)
+    made = converged("linalg.eigh", lambda: np.linalg.eigh(checked, "L" if lower else "U"))
+    values, vectors = made.eigenvalues, made.eigenvectors
+    if checked is not a:
+        values = np.where(finite[..., None], values, np.nan).astype(a.dtype)
+        vectors = np.where(finite[..., None, None], vectors, np.nan).astype(a.dtype)
+    return values, vectors
 
 
 def svd(a: Array, full: bool = False) -> tuple[Array, Array, Array]:
@@ -211,6 +223,16 @@ def svd(a: Array, full: bool = False) -> tuple[Array, Array, Array]:
         raise not_converged("linalg.svd")
     made = converged("linalg.svd", lambda: np.linalg.svd(a, full_matrices=full))
     return made.U, made.S, made.Vh
+
+
+def pinv(a: Array, atol: float, rtol: float) -> Array:
+    """The Moore-Penrose inverse; singular values up to the larger of atol and rtol times the largest one count as 0."""
+    if a.size == 0:
+        return np.zeros((*a.shape[:-2], a.shape[-1], a.shape[-2]), a.dtype)
+    u, s, vh = svd(a)
+    kept = s > np.maximum(atol, rtol * s[..., :1])
+    inverse = np.where(kept, 1 / np.where(kept, s, 1), 0).astype(a.dtype)
+    return np.swapaxes(vh, -1, -2) @ (inverse[..., None] * np.swapaxes(u, -1, -2))
 
 
 @np.errstate(all="ignore")

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ingot.compiler.ir import Arg, Graph, Op, Sample, Shape, TensorType, Value
+from ingot.compiler.ir import Arg, Graph, Op, Sample, Shape, Size, TensorType, Value
 from ingot.compiler.ops import lapack
 from ingot.compiler.ops import matrices as m
 from ingot.compiler.ops.elementwise import add, div, eq, mul, neg, select, sub
 from ingot.compiler.ops.source import full, get, zeros_like
 from ingot.compiler.ops.source import input as make_input
-from ingot.compiler.ops.table import check_dtype, register
+from ingot.compiler.ops.table import check_dtype, no_jvp, no_vjp, register
 from ingot.compiler.passes import grad as reverse
 from ingot.compiler.rewrite import inlined
 from ingot.runtime import dtypes, failures
@@ -455,6 +455,58 @@ matrix_exp: Op = row(
     matrix_exp_vjp,
     samples((3, 3), (2, 2, 2), (1, 1), (0, 0), (0, 2, 2)),
     "The exponential of square matrices.",
+)
+
+
+def pinv_type(a: TensorType, *, atol: float, rtol: float) -> TensorType:
+    lead, (rows, columns) = check_matrices("pinv", a)
+    return a.with_shape((*lead, columns, rows))
+
+
+def pinv_vjp(ct: Value, p: Value, a: Value, *, atol: float, rtol: float) -> Results:
+    """dP = -P dA P + P P^T dA^T (1 - A P) + (1 - P A) dA^T P^T P where the rank does not change (Golub & Pereyra 1973,
+    equation 4.12)."""
+    turned, ct_turned = m.transposed(p), m.transposed(ct)
+    # Of (1 - A P) X and X (1 - P A) only products with A and P are formed.
+    left = m.product(ct_turned, p, turned)
+    right = m.product(turned, p, ct_turned)
+    left = sub(left, m.product(a, p, left))
+    right = sub(right, m.product(right, p, a))
+    return (sub(add(left, right), m.product(turned, ct, turned)),)
+
+
+pinv: Op = row(
+    "pinv",
+    "call",
+    pinv_type,
+    lapack.pinv,
+    pinv_vjp,
+    samples((3, 2), (2, 2, 3), (2, 2), (1, 1), (2, 0), (0, 3), atol=0.0, rtol=1e-6),
+    "The Moore-Penrose inverse; singular values up to the larger of atol and rtol times the largest one count as 0.",
+)
+
+
+def pivot_order_type(pivots: TensorType, *, rows: Size) -> TensorType:
+    check_dtype("pivot_order", (dtypes.int32,), pivots)
+    return TensorType(dtypes.int64, (*pivots.shape[:-1], rows))
+
+
+pivot_order: Op = register(
+    Op(
+        name="pivot_order",
+        kind="call",
+        infer=pivot_order_type,
+        eval=lapack.pivot_order,
+        vjp=no_vjp,
+        jvp=no_jvp,
+        batch=lambda size, pivots, *, rows: pivot_order(pivots, rows=rows),
+        dtypes=(dtypes.int32,),
+        traits=frozenset({"lapack"}),
+        samples=tuple(
+            Sample((Arg(shape, "int32", 1, 3),), {"rows": rows}) for shape, rows in (((3,), 3), ((2, 2), 4), ((0,), 3))
+        ),
+        doc="The order of rows after exchanging row i with row pivots[i] - 1, for one i after the other.",
+    )
 )
 
 

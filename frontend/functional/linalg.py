@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.ops import contract
 from ingot.composite import composite
-from ingot.functional.arithmetic import add, mul
-from ingot.functional.shaping import squeeze, unsqueeze
+from ingot.functional.arithmetic import add, mul, sub
+from ingot.functional.joining import roll
+from ingot.functional.reductions import axis_of, sum
+from ingot.functional.shaping import reshape, squeeze, unsqueeze
 from ingot.gate import apply
-from ingot.promote import expand_to
+from ingot.promote import common_shape, expand_to, unified
 from ingot.runtime.errors import DTypeError, IngotError, ShapeError
 from ingot.runtime.layout import broadcast_shapes
 from ingot.source_lines import user_line
@@ -115,6 +117,119 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     return matmul(input, tensor)
 
 
+vdot = dot
+
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimensions, of every row of one with every row of the other."""
+    a, b = input._layout, other._layout
+    if a.ndim == 0 or b.ndim == 0:
+        return mul(input, other)
+    _checked("inner", input, other)
+    if a.shape[-1] != b.shape[-1]:
+        raise _mismatch("inner", input, other, "the last sizes differ")
+    return apply(contract.dot_general, input, other, contract=((a.ndim - 1,), (b.ndim - 1,)), batch=((), ()))
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Sums of products along one dimension; the others broadcast."""
+    return sum(mul(x, y), dim)
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: every element of one times the whole other, in blocks."""
+    a, b = input._layout.shape, other._layout.shape
+    rank = max(len(a), len(b))
+    a, b = ((1,) * (rank - len(shape)) + tuple(shape) for shape in (a, b))
+    left = reshape(input, tuple(n for size in a for n in (size, 1)))
+    right = reshape(other, tuple(n for size in b for n in (1, size)))
+    return reshape(mul(left, right), tuple(m * n for m, n in zip(a, b, strict=True)))
+
+
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """torch.cross: the vector product along `dim`, or along the first dimension of size 3."""
+    if dim is None:
+        shape = common_shape((input, other), "cross")
+        if 3 not in shape:
+            raise ShapeError("IG228", f"cross: no dimension of size 3 in {list(shape)}", where=user_line())
+        dim = list(shape).index(3) - len(shape)
+    return linalg_cross(input, other, dim=dim)
+
+
+def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The vector product along a dimension of size 3; the others broadcast."""
+    if input._layout.ndim != other._layout.ndim:
+        raise ShapeError(
+            "IG228",
+            f"linalg.cross: inputs must have the same number of dimensions: {_text(input)} and {_text(other)}",
+            where=user_line(),
+        )
+    x, y = unified("cross", input, other)
+    sizes = [t._layout.shape[axis_of(t, dim)] for t in (input, other)]
+    if sizes != [3, 3]:
+        raise ShapeError(
+            "IG228",
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {sizes[0]} and {sizes[1]}",
+            where=user_line(),
+        )
+    ahead, behind = ([roll(t, by, dim) for t in (x, y)] for by in (-1, -2))
+    return sub(mul(ahead[0], behind[1]), mul(behind[0], ahead[1]))
+
+
+def multi_dot(tensors: Any) -> Tensor:
+    """The product of several matrices in the order that costs least; the first and last may be vectors.
+
+    Cormen et al., Introduction to Algorithms, 15.2.
+    """
+    factors = list(tensors)
+    if len(factors) < 2:
+        raise ShapeError("IG228", f"multi_dot(): expected at least 2 tensors but got {len(factors)}", where=user_line())
+    for place, t in enumerate(factors):
+        inside = 0 < place < len(factors) - 1
+        if t._layout.ndim != 2 and (inside or t._layout.ndim != 1):
+            raise ShapeError(
+                "IG228",
+                f"multi_dot(): tensor {place} must be {'2D' if inside else '1D or 2D'} but got {t._layout.ndim}D",
+                where=user_line(),
+            )
+    first, last = factors[0]._layout.ndim == 1, factors[-1]._layout.ndim == 1
+    factors[0] = unsqueeze(factors[0], 0) if first else factors[0]
+    factors[-1] = unsqueeze(factors[-1], 1) if last else factors[-1]
+    result = _in_best_order(factors)
+    result = squeeze(result, -1) if last else result
+    return squeeze(result, 0) if first else result
+
+
+def chain_matmul(*matrices: Any) -> Tensor:
+    """torch.chain_matmul: the product of several matrices in the order that costs least."""
+    factors = list(matrices[0]) if len(matrices) == 1 and isinstance(matrices[0], list | tuple) else list(matrices)
+    _ranks("chain_matmul", *((t, 2) for t in factors))
+    return _in_best_order(factors)
+
+
+def _in_best_order(factors: list[Tensor]) -> Tensor:
+    sizes = [t._layout.shape[0] for t in factors] + [factors[-1]._layout.shape[1]]
+    costs: dict[tuple[int, int], tuple[Any, int]] = {(i, i): (0, i) for i in range(len(factors))}
+    known = all(isinstance(n, int) for n in sizes)
+    for length in range(1, len(factors)):
+        for i in range(len(factors) - length):
+            j = i + length
+            # Sizes without numbers cannot be compared: then from the left.
+            splits = range(i, j) if known else (j - 1,)
+            costs[i, j] = min(
+                (costs[i, k][0] + costs[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1] if known else 0, k)
+                for k in splits
+            )
+
+    def product(i: int, j: int) -> Tensor:
+        if i == j:
+            return factors[i]
+        split = costs[i, j][1]
+        return matmul(product(i, split), product(split + 1, j))
+
+    return product(0, len(factors) - 1)
+
+
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of two vectors' elements, as a matrix."""
     _ranks("outer", (input, 1), (vec2, 1))
@@ -139,6 +254,16 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
     return _plus(input, mv(mat, vec), beta, alpha)
+
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * outer(vec1, vec2)."""
+    return _plus(input, outer(vec1, vec2), beta, alpha)
+
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * the sum of batch1 @ batch2 over the batch."""
+    return _plus(input, sum(bmm(batch1, batch2), 0), beta, alpha)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
