@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ingot.compiler.interpret import interpret
+from ingot.compiler.interpret import interpret, prepared
 from ingot.compiler.ir import Arg, Graph, Op, Sample, Size, TensorType, Value
 from ingot.compiler.ops.contract import dot_general
 from ingot.compiler.ops.elementwise import add, lt, mul, select
@@ -240,8 +240,9 @@ def scan_eval(
     carried, stacked, constants = split(operands, carries, xs)
     rows: list[Any] = [(length, *v.shape) for v in body.outputs[carries:]]
     ys = [np.empty(shape, v.dtype.numpy) for shape, v in zip(rows, body.outputs[carries:], strict=True)]
+    once = prepared(body)
     for step in reversed(range(length)) if reverse else range(length):
-        results = interpret(body, *carried, *(x[step] for x in stacked), *constants)
+        results = once([*carried, *[x[step] for x in stacked], *constants])
         carried = results[:carries]
         for y, result in zip(ys, results[carries:], strict=True):
             y[step] = result
