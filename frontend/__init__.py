@@ -211,6 +211,9 @@ from ingot.functional.reductions import std_mean as std_mean
 from ingot.functional.reductions import sum as sum
 from ingot.functional.reductions import var as var
 from ingot.functional.reductions import var_mean as var_mean
+from ingot.functional.resampling import channel_shuffle as channel_shuffle
+from ingot.functional.resampling import pixel_shuffle as pixel_shuffle
+from ingot.functional.resampling import pixel_unshuffle as pixel_unshuffle
 from ingot.functional.sampling import bernoulli as bernoulli
 from ingot.functional.sampling import multinomial as multinomial
 from ingot.functional.sampling import normal as normal

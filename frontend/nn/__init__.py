@@ -119,3 +119,9 @@ from ingot.nn.recurrent import LSTMCell as LSTMCell
 from ingot.nn.recurrent import RNNBase as RNNBase
 from ingot.nn.recurrent import RNNCell as RNNCell
 from ingot.nn.recurrent import RNNCellBase as RNNCellBase
+from ingot.nn.resampling import ChannelShuffle as ChannelShuffle
+from ingot.nn.resampling import PixelShuffle as PixelShuffle
+from ingot.nn.resampling import PixelUnshuffle as PixelUnshuffle
+from ingot.nn.resampling import Upsample as Upsample
+from ingot.nn.resampling import UpsamplingBilinear2d as UpsamplingBilinear2d
+from ingot.nn.resampling import UpsamplingNearest2d as UpsamplingNearest2d

@@ -54,6 +54,10 @@ from ingot.functional.distances import cosine_similarity, pairwise_distance
 from ingot.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ingot.functional.embedding import embedding, embedding_bag
 from ingot.functional.gathering import one_hot
+from ingot.functional.grids import (
+    affine_grid,
+    grid_sample,
+)
 from ingot.functional.linalg import linear
 from ingot.functional.losses import (
     binary_cross_entropy,
@@ -94,6 +98,15 @@ from ingot.functional.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
+from ingot.functional.resampling import (
+    channel_shuffle,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 from ingot.functional.unary import sigmoid, tanh
 
 __all__ = [
@@ -106,6 +119,7 @@ __all__ = [
     "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -114,6 +128,7 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -134,6 +149,7 @@ __all__ = [
     "fold",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "hardshrink",
     "hardsigmoid",
@@ -141,6 +157,7 @@ __all__ = [
     "hardtanh",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -168,6 +185,8 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -188,4 +207,7 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
