@@ -13,11 +13,14 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from ingot.compiler.ir import Op
 from ingot.compiler.ops.source import get
-from ingot.core import Array, array_of, own_array, tensor_from_array
+from ingot.core import Array, array_of, fresh, own_array
 from ingot.modes import Defaults, modes
+from ingot.packing import packing
+from ingot.quiet import quietly
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import IngotError
-from ingot.tape import Derivative, Node, edge_of, needs_grad, save
+from ingot.runtime.layout import Layout
+from ingot.tape import Derivative, Node, needs_grad, save
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +35,7 @@ class Recorded(NamedTuple):
     """One kind of call: `forward` maps the tensors' arrays to the results and to what the derivative reads besides."""
 
     forward: Callable[..., tuple[Any, ...]]
-    count: int
+    layouts: tuple[Layout, ...]
     several: bool
     derivative: Derivative | None
 
@@ -46,7 +49,7 @@ def composite(fn: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if modes.trace is not None:
+        if modes.trace is not None or packing:
             return fn(*args, **kwargs)
         tensors: list[Any] = []
         key = _key(args, kwargs, tensors)
@@ -68,7 +71,7 @@ def composite(fn: Callable[P, R]) -> Callable[P, R]:
                 return fn(*args, **kwargs)
         try:
             arrays = [array_of(t) for t in tensors]
-            made = recorded.forward(*arrays)
+            made = quietly(recorded.forward, *arrays)
         except (TypeError, ValueError, IndexError, RuntimeError):
             # Row by row the error names the row and the user's line.
             return fn(*args, **kwargs)
@@ -121,23 +124,37 @@ recorders: list[Callable[[Callable[..., Any], Op, tuple[Any, ...], dict[str, Any
 
 def _results(recorded: Recorded, tensors: list[Any], arrays: list[Array], made: tuple[Any, ...]) -> Any:
     """The results as tensors, on the tape if they have a derivative."""
-    count = recorded.count
-    results = tuple([tensor_from_array(own_array(array, tuple(arrays))) for array in made[:count]])
-    derivative = recorded.derivative
-    if derivative is not None:
-        edges = tuple([edge_of(t) if need else None for t, need in zip(tensors, derivative.needs, strict=True)])
-        node = Node(derivative.op, {}, edges, derivative.types if recorded.several else derivative.types[0])
-        node.plan = derivative
-        operands = zip(tensors, edges, derivative.operands, strict=True)
-        node.saved = ([save(t, e) if used else None for t, e, used in operands], None)
-        node.kept = ([save(results[i], None) for i in derivative.outs], made[count:])
-        for index, flows in enumerate(derivative.differentiable):
-            if flows:
-                result = results[index]
-                result._requires_grad = True
-                type_ = derivative.types[index]
-                result._node = Node(get, {"index": index}, (node,), type_) if recorded.several else node
-    return results if recorded.several else results[0]
+    layouts, derivative = recorded.layouts, recorded.derivative
+    if len(layouts) == 1:
+        first = fresh(own_array(made[0], arrays), layouts[0])
+        if derivative is None:
+            return (first,) if recorded.several else first
+        results = (first,)
+    else:
+        results = tuple([fresh(own_array(a, arrays), layout) for a, layout in zip(made, layouts, strict=False)])
+        if derivative is None:
+            return results
+    # Making the key has brought views up to date.
+    edges = tuple(
+        [
+            None if not need else t if t._node is None else t._node
+            for t, need in zip(tensors, derivative.needs, strict=True)
+        ]
+    )
+    node = Node(derivative.op, {}, edges, derivative.types if recorded.several else derivative.types[0])
+    node.plan = derivative
+    operands = zip(tensors, edges, derivative.operands, strict=True)
+    node.saved = ([save(t, e) if used else None for t, e, used in operands], None)
+    node.kept = ([save(results[i], None) for i in derivative.outs], made[len(layouts) :])
+    if not recorded.several:
+        first._requires_grad = True
+        first._node = node
+        return first
+    for index, flows in enumerate(derivative.differentiable):
+        if flows:
+            results[index]._requires_grad = True
+            results[index]._node = Node(get, {"index": index}, (node,), derivative.types[index])
+    return results
 
 
 def _not_in_graphs(*operands: Any, **attrs: Any) -> Any:

@@ -9,7 +9,7 @@ from ingot.autograd.walk import walk
 from ingot.compiler.ir import Op, Value
 from ingot.compiler.ops.source import input as make_input
 from ingot.composite import Recorded, tensor_kinds
-from ingot.core import TensorBase, is_tensor, type_of
+from ingot.core import TensorBase, is_tensor, layout_of, type_of
 from ingot.modes import modes
 from ingot.straightline import straightline
 from ingot.tape import Derivative, needs_grad
@@ -44,7 +44,8 @@ def record_call(
             derivative = Derivative(op, inputs, needs, flows)
             kept = derivative.complete(values, _pulled_back(trace, derivative, results, leaves), f"{op.name}_backward")
     forward = straightline(inputs, [*values, *kept], op.name)
-    return Recorded(forward, len(values), several, derivative)
+    layouts = tuple(layout_of(v.dtype, v.shape) for v in values)
+    return Recorded(forward, layouts, several, derivative)
 
 
 def _pulled_back(

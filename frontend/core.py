@@ -7,7 +7,7 @@ contents are a value of the graph, and its view says how to read the tensor from
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
@@ -147,20 +147,38 @@ def array_of(tensor: TensorBase) -> Array:
     return tensor._storage.array(tensor._layout, tensor._offset)
 
 
-def own_array(array: Any, operands: tuple[Array, ...] = ()) -> Array:
+def own_array(array: Any, operands: Sequence[Array] = ()) -> Array:
     """A C-contiguous, writable array that shares memory with none of `operands`; copied only when needed."""
-    made = np.asarray(array)
+    made = array if type(array) is np.ndarray else np.asarray(array)
     flags = made.flags
-    if flags.owndata and flags.c_contiguous and flags.writeable and not any(made is o for o in operands):
-        return made
+    if flags.owndata and flags.c_contiguous and flags.writeable:
+        for operand in operands:
+            if made is operand:
+                break
+        else:
+            return made
     return np.array(made, order="C", copy=True)
 
 
 def tensor_from_array(array: Array) -> Tensor:
     """A tensor over the memory of a C-contiguous, writable array."""
-    layout = Layout.of(dtypes.from_numpy(array.dtype), array.shape)
-    tensor: Tensor = new_tensor(layout, Storage(None, array.nbytes, array))
+    return fresh(array, Layout.of(dtypes.from_numpy(array.dtype), array.shape))
+
+
+def fresh(array: Array, layout: Layout) -> Tensor:
+    """A tensor of this contiguous layout over the memory of an array that has it."""
+    tensor: Tensor = constructors[0](array, layout)
     return tensor
+
+
+def _fresh_in_python(array: Array, layout: Layout) -> Any:
+    storage = Storage(None, array.nbytes, array)
+    storage.seen, storage.seen_layout, storage.seen_offset = array, layout, 0
+    return new_tensor(layout, storage)
+
+
+# What makes a tensor of an array: in Python, or natively once that is possible.
+constructors: list[Callable[[Array, Layout], Any]] = [_fresh_in_python]
 
 
 def type_of(tensor: TensorBase) -> TensorType:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ingot.compiler.ir import Op, TensorType
 from ingot.core import Array, TensorBase, array_of, own_array, type_of
+from ingot.quiet import quietly
+from ingot.runtime.dtypes import bfloat16, float16
 from ingot.runtime.errors import IngotError
 from ingot.source_lines import user_line
+from ingot.straightline import direct
+
+HALF = frozenset({float16, bfloat16})
+
+
+_direct: dict[Op, Callable[..., Any]] = {}
 
 
 def evaluate(op: Op, tensors: Sequence[TensorBase], attrs: Mapping[str, Any]) -> Array | tuple[Array, ...]:
     """The result(s), in memory of their own. Raises what the row raises, with the user's line."""
-    arrays = tuple([array_of(t) for t in tensors])
+    arrays = []
+    evaluator = _direct.get(op) or _direct.setdefault(op, direct(op, False))
+    for tensor in tensors:
+        arrays.append(array_of(tensor))
+        if tensor._layout.dtype in HALF:
+            evaluator = op.eval
     try:
-        result = op.eval(*arrays, **attrs)
+        result = quietly(evaluator, *arrays, **attrs)
     except IngotError as error:
         if error.where is None:
             error.where = user_line()

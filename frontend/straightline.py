@@ -19,10 +19,11 @@ from ingot.compiler.ops.view import expand
 def straightline(inputs: Sequence[Value], results: Sequence[Value | None], name: str) -> Callable[..., tuple[Any, ...]]:
     """A function of the inputs' arrays that returns the results' arrays (None for None).
 
-    A result may be an input or share its memory, and may be a NumPy scalar for an array of no dimensions.
+    A result may be an input or share its memory, and may be a NumPy scalar for an array of no dimensions. Floating
+    warnings are the caller's concern (`quietly`).
     """
     variables = {value: f"a{i}" for i, value in enumerate(inputs)}
-    space: dict[str, Any] = {"errstate": np.errstate}
+    space: dict[str, Any] = {}
     reached = _reached(results, {*inputs})
     order = [v for v in toposort([r for r in results if r is not None]) if v in reached]
     needless = _needless(order, results)
@@ -47,8 +48,8 @@ def straightline(inputs: Sequence[Value], results: Sequence[Value | None], name:
             lines.append(f"del {', '.join(dead)}")
     returned = ", ".join("None" if r is None else variables[r] for r in results)
     parameters = ", ".join(variables[value] for value in inputs)
-    body = "\n        ".join([*lines, f"return ({returned},)"])
-    text = f"def {name}({parameters}):\n    with errstate(all='ignore'):\n        {body}\n"
+    body = "\n    ".join([*lines, f"return ({returned},)"])
+    text = f"def {name}({parameters}):\n    {body}\n"
     exec(compile(text, f"<{name}>", "exec"), space)
     made: Callable[..., tuple[Any, ...]] = space[name]
     return made
@@ -67,7 +68,8 @@ def _reached(results: Sequence[Value | None], given: set[Value]) -> set[Value]:
 
 
 def _call(value: Value, number: int, operands: list[str], space: dict[str, Any]) -> str:
-    space[f"f{number}"] = direct(value.op, value.operands[0] if value.operands else None)
+    types = [t for operand in value.operands for t in operand.types]
+    space[f"f{number}"] = direct(value.op, not types or any(is_half(t.dtype.numpy) for t in types))
     named = []
     for key, attribute in value.attrs.items():
         space[f"k{number}_{key}"] = attribute
@@ -75,9 +77,9 @@ def _call(value: Value, number: int, operands: list[str], space: dict[str, Any])
     return f"f{number}({', '.join([*operands, *named])})"
 
 
-def direct(op: Op, operand: Value | None) -> Callable[..., Any]:
-    """The row's `eval` without what only half types need and without its own guard against floating warnings."""
-    if operand is None or isinstance(operand.type, tuple) or is_half(operand.dtype.numpy):
+def direct(op: Op, half: bool) -> Callable[..., Any]:
+    """The row's `eval` without its own guard against floating warnings, and without what only half types need."""
+    if half:
         return op.eval
     inner: Callable[..., Any] = getattr(op.eval, "__wrapped__", op.eval)
     return inner

@@ -15,6 +15,7 @@ from ingot.core import Array, Step, TensorBase, is_traced, type_of, version_of
 from ingot.grad_fn import AccumulateGrad, NodeHooks, RemovableHandle, title
 from ingot.modes import modes
 from ingot.packing import Packed, packing
+from ingot.quiet import quietly
 from ingot.runtime.errors import GradError
 from ingot.source_lines import user_line
 from ingot.straightline import straightline
@@ -314,13 +315,13 @@ class Plan:
                 arrays = tuple([saved_array(saved, node.op) for saved in outs])
                 given.append(arrays if several else arrays[0])
         if self.code is not None:
-            return self.code(*filled, *given)
+            return quietly(self.code, *filled, *given)
         read = self.reads()
         self.runs += 1
         if self.runs > 1:
             # Worth the compiling only for what repeats.
             self.code = straightline(read, self.results, "pull_back")
-            return self.code(*filled, *given)
+            return quietly(self.code, *filled, *given)
         known: dict[Any, Any] = {**self.constants, **dict(zip(read, (*filled, *given), strict=True))}
         for value in self.order:
             known[value] = value.op.eval(*[known[o] for o in value.operands], **value.attrs)
@@ -386,7 +387,7 @@ class Derivative(Plan):
         given = self.filled(cotangents)
         given.extend([saved_array(saved[i], self.op) for i in self.read])
         given.extend([saved_array(out, self.op) for out in outs])
-        return self.backward(*given, *arrays)
+        return quietly(self.backward, *given, *arrays)
 
 
 def _frontier(
