@@ -13,6 +13,7 @@ from ingot import nn as nn
 from ingot import optim as optim
 from ingot import promote as _promote
 from ingot import tree as tree
+from ingot.calls import make_public as _make_public
 from ingot.creation import arange as arange
 from ingot.creation import as_tensor as as_tensor
 from ingot.creation import asarray as asarray
@@ -74,6 +75,7 @@ from ingot.functional.arithmetic import lerp as lerp
 from ingot.functional.arithmetic import less as less
 from ingot.functional.arithmetic import less_equal as less_equal
 from ingot.functional.arithmetic import logaddexp as logaddexp
+from ingot.functional.arithmetic import logaddexp2 as logaddexp2
 from ingot.functional.arithmetic import logical_and as logical_and
 from ingot.functional.arithmetic import logical_or as logical_or
 from ingot.functional.arithmetic import logical_xor as logical_xor
@@ -94,6 +96,19 @@ from ingot.functional.arithmetic import subtract as subtract
 from ingot.functional.arithmetic import true_divide as true_divide
 from ingot.functional.arithmetic import where as where
 from ingot.functional.arithmetic import xlogy as xlogy
+from ingot.functional.bits import angle as angle
+from ingot.functional.bits import copysign as copysign
+from ingot.functional.bits import float_power as float_power
+from ingot.functional.bits import frexp as frexp
+from ingot.functional.bits import gcd as gcd
+from ingot.functional.bits import heaviside as heaviside
+from ingot.functional.bits import isneginf as isneginf
+from ingot.functional.bits import isposinf as isposinf
+from ingot.functional.bits import isreal as isreal
+from ingot.functional.bits import lcm as lcm
+from ingot.functional.bits import ldexp as ldexp
+from ingot.functional.bits import nextafter as nextafter
+from ingot.functional.bits import signbit as signbit
 from ingot.functional.conversion import clone as clone
 from ingot.functional.convolution import conv1d as conv1d
 from ingot.functional.convolution import conv2d as conv2d
@@ -103,6 +118,24 @@ from ingot.functional.convolution import conv_transpose1d as conv_transpose1d
 from ingot.functional.convolution import conv_transpose2d as conv_transpose2d
 from ingot.functional.convolution import conv_transpose3d as conv_transpose3d
 from ingot.functional.convolution import convolution as convolution
+from ingot.functional.diagonals import atleast_1d as atleast_1d
+from ingot.functional.diagonals import atleast_2d as atleast_2d
+from ingot.functional.diagonals import atleast_3d as atleast_3d
+from ingot.functional.diagonals import block_diag as block_diag
+from ingot.functional.diagonals import broadcast_shapes as broadcast_shapes
+from ingot.functional.diagonals import broadcast_tensors as broadcast_tensors
+from ingot.functional.diagonals import cartesian_prod as cartesian_prod
+from ingot.functional.diagonals import column_stack as column_stack
+from ingot.functional.diagonals import combinations as combinations
+from ingot.functional.diagonals import diag as diag
+from ingot.functional.diagonals import diag_embed as diag_embed
+from ingot.functional.diagonals import diagflat as diagflat
+from ingot.functional.diagonals import diagonal_copy as diagonal_copy
+from ingot.functional.diagonals import dsplit as dsplit
+from ingot.functional.diagonals import dstack as dstack
+from ingot.functional.diagonals import hsplit as hsplit
+from ingot.functional.diagonals import vander as vander
+from ingot.functional.diagonals import vsplit as vsplit
 from ingot.functional.distances import cosine_similarity as cosine_similarity
 from ingot.functional.distances import pairwise_distance as pairwise_distance
 from ingot.functional.dropout import alpha_dropout as alpha_dropout
@@ -114,10 +147,7 @@ from ingot.functional.factorisations import cholesky_solve as cholesky_solve
 from ingot.functional.factorisations import pinverse as pinverse
 from ingot.functional.factorisations import symeig as symeig
 from ingot.functional.gathering import argsort as argsort
-from ingot.functional.gathering import bincount as bincount
-from ingot.functional.gathering import bucketize as bucketize
 from ingot.functional.gathering import gather as gather
-from ingot.functional.gathering import histc as histc
 from ingot.functional.gathering import index_add as index_add
 from ingot.functional.gathering import index_copy as index_copy
 from ingot.functional.gathering import index_fill as index_fill
@@ -130,12 +160,10 @@ from ingot.functional.gathering import nonzero as nonzero
 from ingot.functional.gathering import scatter as scatter
 from ingot.functional.gathering import scatter_add as scatter_add
 from ingot.functional.gathering import scatter_reduce as scatter_reduce
-from ingot.functional.gathering import searchsorted as searchsorted
 from ingot.functional.gathering import sort as sort
 from ingot.functional.gathering import take as take
 from ingot.functional.gathering import take_along_dim as take_along_dim
 from ingot.functional.gathering import topk as topk
-from ingot.functional.gathering import unique as unique
 from ingot.functional.joining import cat as cat
 from ingot.functional.joining import chunk as chunk
 from ingot.functional.joining import concat as concat
@@ -198,11 +226,9 @@ from ingot.functional.reductions import cummax as cummax
 from ingot.functional.reductions import cummin as cummin
 from ingot.functional.reductions import cumprod as cumprod
 from ingot.functional.reductions import cumsum as cumsum
-from ingot.functional.reductions import diff as diff
 from ingot.functional.reductions import logsumexp as logsumexp
 from ingot.functional.reductions import max as max
 from ingot.functional.reductions import mean as mean
-from ingot.functional.reductions import median as median
 from ingot.functional.reductions import min as min
 from ingot.functional.reductions import nansum as nansum
 from ingot.functional.reductions import prod as prod
@@ -224,6 +250,12 @@ from ingot.functional.sampling import randint_like as randint_like
 from ingot.functional.sampling import randn as randn
 from ingot.functional.sampling import randn_like as randn_like
 from ingot.functional.sampling import randperm as randperm
+from ingot.functional.searching import argwhere as argwhere
+from ingot.functional.searching import bucketize as bucketize
+from ingot.functional.searching import searchsorted as searchsorted
+from ingot.functional.searching import unique as unique
+from ingot.functional.searching import unique_consecutive as unique_consecutive
+from ingot.functional.searching import unravel_index as unravel_index
 from ingot.functional.shaping import broadcast_to as broadcast_to
 from ingot.functional.shaping import diagonal as diagonal
 from ingot.functional.shaping import expand as expand
@@ -243,6 +275,23 @@ from ingot.functional.shaping import transpose as transpose
 from ingot.functional.shaping import unbind as unbind
 from ingot.functional.shaping import unflatten as unflatten
 from ingot.functional.shaping import unsqueeze as unsqueeze
+from ingot.functional.statistics import bincount as bincount
+from ingot.functional.statistics import corrcoef as corrcoef
+from ingot.functional.statistics import cov as cov
+from ingot.functional.statistics import cumulative_trapezoid as cumulative_trapezoid
+from ingot.functional.statistics import diff as diff
+from ingot.functional.statistics import gradient as gradient
+from ingot.functional.statistics import histc as histc
+from ingot.functional.statistics import histogram as histogram
+from ingot.functional.statistics import isin as isin
+from ingot.functional.statistics import median as median
+from ingot.functional.statistics import mode as mode
+from ingot.functional.statistics import nanmean as nanmean
+from ingot.functional.statistics import nanmedian as nanmedian
+from ingot.functional.statistics import nanquantile as nanquantile
+from ingot.functional.statistics import quantile as quantile
+from ingot.functional.statistics import trapezoid as trapezoid
+from ingot.functional.statistics import trapz as trapz
 from ingot.functional.systems import det as det
 from ingot.functional.systems import inverse as inverse
 from ingot.functional.systems import logdet as logdet
@@ -392,6 +441,8 @@ def numel(input: Tensor) -> Any:
     """The number of elements."""
     return input.numel()
 
+
+_make_public(globals())
 
 if TYPE_CHECKING:
     from ingot import aot as aot

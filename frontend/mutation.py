@@ -13,12 +13,22 @@ from ingot.compiler.ops.elementwise import select
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.view import expand, inverse, pad, permute, reshape
 from ingot.compiler.ops.view import slice as slice_row
-from ingot.core import Step, TensorBase, array_of, bump_version, layout_of, new_tensor, tensor_from_array
+from ingot.core import (
+    Step,
+    TensorBase,
+    array_of,
+    bump_version,
+    captured_tensors,
+    layout_of,
+    new_tensor,
+    tensor_from_array,
+)
 from ingot.gate import apply
-from ingot.modes import modes
+from ingot.modes import bump_epoch, modes
 from ingot.promote import cast_to
 from ingot.runtime.dtypes import bool_
 from ingot.runtime.errors import DTypeError, GradError, ShapeError
+from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 from ingot.tape import Node, catch_up, edge_of, needs_grad
 
@@ -156,12 +166,48 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
     def write(*args: P.args, **kwargs: P.kwargs) -> Tensor:
         target: Any = args[0]
         check_writable(target)
-        result = fn(*args, **kwargs)
-        return assign(target, fitted(target, result))
+        if modes.grad and modes.trace is None:
+            # What the derivative reads of the operands is what they held before.
+            operands = [_before(target) if a is target and needs_grad(target) else a for a in args]
+            return assign(target, fitted(target, fn(*operands, **kwargs)))  # type: ignore[arg-type]
+        return assign(target, fitted(target, fn(*args, **kwargs)))
 
     write.__name__ = f"{fn.__name__}_"
     write.__doc__ = f"In-place form of `{fn.__name__}`."
     return write
+
+
+def _before(target: Tensor) -> Tensor:
+    """What the tensor holds at present, at the same place of the tape."""
+    copy = tensor_from_array(np.array(array_of(target), order="C", copy=True))
+    copy._requires_grad, copy._node = True, target._node
+    return copy
+
+
+def resized(tensor: Tensor, shape: Shape) -> Tensor:
+    """The tensor given another shape: over its own memory where that is large enough, else over new memory.
+
+    Elements that are kept stay, in row-major order. Raises DTypeError (IG346) inside compiled code.
+    """
+    if modes.trace is not None:
+        raise DTypeError(
+            "IG346",
+            f"a tensor of shape {list(tensor._layout.shape)} cannot become one of {list(shape)} in compiled code",
+            where=user_line(),
+            fix="a tensor that has the shape of the result",
+        )
+    layout = layout_of(tensor._layout.dtype, shape)
+    storage: Any = tensor._storage
+    if storage.nbytes < (tensor._offset + layout.numel) * layout.itemsize:
+        grown = Storage.allocate((tensor._offset + layout.numel) * layout.itemsize)
+        kept = min(storage.nbytes, grown.nbytes) // layout.itemsize
+        part = layout_of(layout.dtype, (kept,))
+        np.copyto(grown.array(part, 0), storage.array(part, 0))
+        tensor._storage = grown
+    tensor._layout = layout
+    if id(tensor) in captured_tensors:
+        bump_epoch()
+    return tensor
 
 
 def check_writable(target: TensorBase) -> None:

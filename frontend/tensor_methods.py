@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from ingot import indexing
+from ingot.calls import make_public
 from ingot.core import TensorBase
 from ingot.functional import (
     activations,
     arithmetic,
+    bits,
     conversion,
+    diagonals,
     factorisations,
     gathering,
     inplace,
@@ -16,7 +19,9 @@ from ingot.functional import (
     matrix_norms,
     reductions,
     sampling,
+    searching,
     shaping,
+    statistics,
     systems,
     unary,
 )
@@ -52,6 +57,10 @@ class TensorMethods(TensorBase):
     __xor__ = __rxor__ = arithmetic.bitwise_xor
     __lshift__ = arithmetic.bitwise_left_shift
     __rshift__ = arithmetic.bitwise_right_shift
+    __rlshift__ = arithmetic.rlshift
+    __rrshift__ = arithmetic.rrshift
+    __ilshift__ = inplace.bitwise_left_shift_
+    __irshift__ = inplace.bitwise_right_shift_
     __eq__ = arithmetic.equals  # type: ignore[assignment]
     __ne__ = arithmetic.differs  # type: ignore[assignment]
     __lt__ = arithmetic.lt
@@ -217,8 +226,6 @@ class TensorMethods(TensorBase):
     cumprod = reductions.cumprod
     cummax = reductions.cummax
     cummin = reductions.cummin
-    diff = reductions.diff
-    median = reductions.median
 
     # ---- views
 
@@ -323,9 +330,53 @@ class TensorMethods(TensorBase):
     msort = gathering.msort
     topk = gathering.topk
     kthvalue = gathering.kthvalue
-    bincount = gathering.bincount
-    unique = gathering.unique
-    histc = gathering.histc
+
+    # ---- statistics
+
+    nanmean = statistics.nanmean
+    median = statistics.median
+    nanmedian = statistics.nanmedian
+    mode = statistics.mode
+    quantile = statistics.quantile
+    nanquantile = statistics.nanquantile
+    cov = statistics.cov
+    corrcoef = statistics.corrcoef
+    bincount = statistics.bincount
+    histc = statistics.histc
+    histogram = statistics.histogram
+    diff = statistics.diff
+
+    # ---- searching
+
+    unique = searching.unique
+    unique_consecutive = searching.unique_consecutive
+    argwhere = searching.argwhere
+
+    # ---- signs, exponents, number theory
+
+    signbit = bits.signbit
+    copysign = bits.copysign
+    nextafter = bits.nextafter
+    frexp = bits.frexp
+    ldexp = bits.ldexp
+    float_power = bits.float_power
+    heaviside = bits.heaviside
+    isposinf = bits.isposinf
+    isneginf = bits.isneginf
+    isreal = bits.isreal
+    angle = bits.angle
+    gcd = bits.gcd
+    lcm = bits.lcm
+    logaddexp2 = arithmetic.logaddexp2
+
+    # ---- diagonals
+
+    diag = diagonals.diag
+    diag_embed = diagonals.diag_embed
+    diagflat = diagonals.diagflat
+    hsplit = diagonals.hsplit
+    vsplit = diagonals.vsplit
+    dsplit = diagonals.dsplit
 
     # ---- conversions
 
@@ -432,3 +483,6 @@ class TensorMethods(TensorBase):
     fill_ = inplace.fill_
     zero_ = inplace.zero_
     copy_ = inplace.copy_
+
+
+make_public(TensorMethods)

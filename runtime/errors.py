@@ -145,7 +145,7 @@ CODES: dict[str, str] = {
     "IG306": "A graph was walked backwards twice. The first walk frees what it needs, unless retain_graph=True.",
     "IG307": "A cotangent must have the shape of the tensor it belongs to.",
     "IG308": "A derivative was asked for by a tensor that does not require grad or was not used.",
-    "IG309": "Hooks are called for tensors that operations made, not for leaves.",
+    "IG309": "Post-accumulate hooks are called with leaves, whose .grad they see; others have register_hook.",
     "IG310": "A gradient has the shape of its tensor.",
     "IG311": "An array cannot carry gradients. Detach the tensor first.",
     "IG312": "Only leaves can be copied deeply; a tensor that operations made belongs to its graph.",
@@ -153,7 +153,7 @@ CODES: dict[str, str] = {
     "IG314": "Whether a tensor that operations made requires grad follows from its operands.",
     "IG315": "backward() inside a compiled function reached a tensor that was computed outside of it. Compute it "
     "inside, or detach it.",
-    "IG316": "The derivative of a compiled function's derivative needs both derivatives inside one compiled function.",
+    "IG316": "The derivative of the derivative of a compiled function reads a tensor that the function does not read.",
     "IG318": "grad differentiates functions whose result is a floating scalar.",
     "IG319": "A normalisation was given an input without a channel dimension (1), or weights or statistics that do "
     "not have one element per channel (or the channels do not divide into the groups).",
@@ -169,6 +169,19 @@ CODES: dict[str, str] = {
     "per sequence, and do not rise unless enforce_sorted=False.",
     "IG333": "A recurrent network was given sizes or options that make none.",
     "IG334": "The input or the states of a recurrent network do not have its sizes, number of dimensions or dtype.",
+    "IG345": "A function was given an argument that it does not have, or not all that it needs.",
+    "IG346": "out= takes one tensor per result, of a dtype that the result may be converted to, in eager code of any "
+    "shape, in compiled code of the shape of the result. Nothing is recorded for a gradient.",
+    "IG347": "Complex numbers come later. Keep real and imaginary parts in two real tensors.",
+    "IG348": "The function works on the elements as they are, outside of compiled code only.",
+    "IG349": "The mixed precision of autocast comes later. Convert modules and tensors with .to(ingot.bfloat16).",
+    "IG350": "This machine's GPUs are out of reach of this build, which computes on the CPU.",
+    "IG356": "An equation of einsum names each dimension of each operand by a letter; letters of the result occur in "
+    "the operands; equal letters stand for equal sizes (or 1).",
+    "IG357": "Memory is shared with other libraries by tensors that do not require grad, of dtypes that both have.",
+    "IG358": "The tensors compared by ingot.testing are not close.",
+    "IG335": "The operands or masks of multi-head attention do not fit together.",
+    "IG336": "The sizes or options of an attention layer or a transformer make no layer.",
     "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
     "IG352": "Derivatives were asked for by an input that does not exist or is not floating.",
     "IG353": "An operation has no derivative rule, so reverse mode cannot pass it. Detach its operands if no gradient "
@@ -189,6 +202,21 @@ CODES: dict[str, str] = {
     "solve_triangular, cholesky, lu and det are compiled to code of their own.",
     "IG372": "The name was removed from PyTorch's interface; the error names what took its place.",
     "IG373": "An order of a norm that matrices or vectors do not have, or dimensions that do not go with it.",
+    "IG380": "A compiled function registered a hook on a leaf from outside; it would do so only once, while it is traced. "
+    "Register the hook before the call.",
+    "IG381": "A hook or the backward of a custom function gave a gradient of another shape or dtype than its tensor's.",
+    "IG382": "A hook or the backward of a custom function gave something that is no tensor for a gradient.",
+    "IG383": "A derivative gave NaN; anomaly mode names the line of the operation. Keep operands inside the operation's "
+    "domain (with where or clamp on the operand).",
+    "IG384": "A custom function (autograd.Function) lacks forward or backward, which are static methods, or was called "
+    "on an instance. Subclass.apply(...) calls it.",
+    "IG385": "The backward of a custom function returns one gradient per argument of forward: None for arguments that are "
+    "no tensors.",
+    "IG386": "The backward of a custom function is marked @once_differentiable, so that its results have no derivative.",
+    "IG387": "The unpack hook of saved_tensors_hooks gives back what its pack hook was given.",
+    "IG388": "gradcheck found a derivative that finite differences contradict, or that changes from one time to the next. "
+    "Check the backward of custom functions, and use float64 inputs.",
+    "IG389": "With strict=True, every output (and derivative) must depend on every input.",
     "IG395": "differentiable=True asks for gradients through the step of an optimiser. Write the update with tensor "
     "operations, which gradients flow through.",
     "IG396": "A hook before an optimiser's step returned something other than None or (args, kwargs).",
@@ -305,8 +333,8 @@ class ShapeError(IngotError, RuntimeError):
     """Shapes that do not fit; a RuntimeError because PyTorch raises that."""
 
 
-class DTypeError(IngotError, TypeError):
-    """Dtypes that do not fit."""
+class DTypeError(IngotError, TypeError, RuntimeError):
+    """Dtypes or types that do not fit; PyTorch raises a TypeError or a RuntimeError, depending on the function."""
 
 
 class OperandError(IngotError, RuntimeError):
@@ -317,15 +345,23 @@ class TraceError(IngotError, RuntimeError):
     """Something that a trace cannot capture."""
 
 
-class SpecError(IngotError, ValueError):
-    """A malformed specification: a spec string, a flag, a layout."""
+class SpecError(IngotError, ValueError, RuntimeError):
+    """A malformed specification: a spec string, a flag, an option. PyTorch raises a ValueError or a RuntimeError."""
+
+
+class AxisError(ShapeError, IndexError):
+    """A dimension that a tensor does not have; an IndexError because PyTorch raises that."""
+
+
+class DeviceError(SpecError, AssertionError):
+    """A device that this build does not have; an AssertionError because PyTorch raises that."""
 
 
 class UnknownNameError(IngotError, LookupError):
     """A name that does not exist."""
 
 
-class OutOfRangeError(IngotError, IndexError):
+class OutOfRangeError(IngotError, IndexError, RuntimeError):
     """An index outside its axis."""
 
 
@@ -350,6 +386,10 @@ class LinAlgError(IngotError, RuntimeError):
 
 class VerifyError(IngotError, AssertionError):
     """Two ways of computing the same thing that disagree."""
+
+
+class AssertedError(IngotError, AssertionError):
+    """An argument that does not fit; an AssertionError because PyTorch raises that."""
 
 
 class GradError(IngotError, RuntimeError):

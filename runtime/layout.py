@@ -8,7 +8,7 @@ from functools import lru_cache
 from weakref import WeakValueDictionary
 
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import ShapeError
+from ingot.runtime.errors import AxisError, ShapeError
 
 Shape = tuple[int, ...]
 
@@ -60,10 +60,10 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 
 def normalize_dim(dim: int, ndim: int) -> int:
-    """`dim` counted from 0. Raises ShapeError (IG202) outside [-ndim, ndim)."""
+    """`dim` counted from 0. Raises AxisError (IG202) outside [-ndim, ndim)."""
     if -ndim <= dim < ndim:
         return dim % ndim
-    raise ShapeError("IG202", f"dimension {dim} is out of range for a tensor with {ndim} dimensions")
+    raise AxisError("IG202", f"dimension {dim} is out of range for a tensor with {ndim} dimensions")
 
 
 def resolve_shape(new_shape: Sequence[int], count: int) -> Shape:

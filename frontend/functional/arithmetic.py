@@ -211,6 +211,18 @@ bitwise_or = _integer_binary(elementwise.or_, "bitwise_or", "input | other.")
 bitwise_xor = _integer_binary(elementwise.xor, "bitwise_xor", "input ^ other.")
 bitwise_left_shift = _integer_binary(elementwise.shl, "bitwise_left_shift", "input << other.")
 bitwise_right_shift = _integer_binary(elementwise.shr, "bitwise_right_shift", "input >> other.")
+
+
+def rlshift(input: Any, other: Any) -> Tensor:
+    """other << input."""
+    return bitwise_left_shift(other, input)
+
+
+def rrshift(input: Any, other: Any) -> Tensor:
+    """other >> input."""
+    return bitwise_right_shift(other, input)
+
+
 logical_and = _logical(elementwise.and_, "logical_and", "Whether both are nonzero.")
 logical_or = _logical(elementwise.or_, "logical_or", "Whether one or both are nonzero.")
 logical_xor = _logical(elementwise.xor, "logical_xor", "Whether exactly one is nonzero.")
@@ -324,7 +336,17 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
-    """|input - other| <= atol + rtol * |other|, elementwise; equal infinities are close."""
+    """|input - other| <= atol + rtol * |other|, elementwise; equal infinities are close.
+
+    Raises DTypeError (IG227) for different dtypes.
+    """
+    if input._layout.dtype is not other._layout.dtype:
+        raise DTypeError(
+            "IG227",
+            f"{input._layout.dtype} did not match {other._layout.dtype}",
+            where=user_line(),
+            fix="x.to(y.dtype)",
+        )
     a, b = unified("isclose", input, other)
     close = eq(a, b)
     if equal_nan and a._layout.dtype.is_floating_point:
@@ -357,9 +379,20 @@ def logaddexp(input: Any, other: Any) -> Tensor:
     return add(high, safe.exp().log1p())
 
 
+def logaddexp2(input: Any, other: Any) -> Tensor:
+    """log2(2^input + 2^other) without overflow."""
+    return mul(logaddexp(mul(input, math.log(2.0)), mul(other, math.log(2.0))), 1.0 / math.log(2.0))
+
+
 def hypot(input: Any, other: Any) -> Tensor:
-    """sqrt(input^2 + other^2)."""
-    return sqrt(add(square(input), square(other)))
+    """sqrt(input^2 + other^2) without overflow; infinite where one operand is."""
+    a, b = unified("hypot", input, other)
+    size_a, size_b = a.abs().detach(), b.abs().detach()
+    largest = maximum(size_a, size_b)
+    scale = where(logical_or(eq(largest, 0), eq(largest, math.inf)), 1.0, largest)
+    length = mul(sqrt(add(square(div(a, scale)), square(div(b, scale)))), scale)
+    infinite = logical_or(eq(size_a, math.inf), eq(size_b, math.inf))
+    return masked_fill(length, infinite, math.inf)
 
 
 def xlogy(input: Any, other: Any) -> Tensor:
@@ -372,6 +405,12 @@ def xlogy(input: Any, other: Any) -> Tensor:
 def logical_not_nan(x: Tensor) -> Tensor:
     """Whether an element is not NaN."""
     return eq(x, x)
+
+
+def xlog1py(input: Any, other: Any) -> Tensor:
+    """input * log(1 + other), 0 where input is 0 (and other is not NaN)."""
+    a, b = unified("xlog1py", input, other)
+    return masked_fill(mul(a, b.log1p()), logical_and(eq(a, 0), logical_not_nan(b)), 0.0)
 
 
 def rad2deg(input: Tensor) -> Tensor:

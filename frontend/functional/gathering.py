@@ -12,9 +12,8 @@ from ingot.compiler.ops import index as index_rows
 from ingot.compiler.ops import sort as sort_rows
 from ingot.compiler.ops import view as view_rows
 from ingot.core import array_of, is_traced, own_array, tensor_from_array
-from ingot.functional.arithmetic import div, ge, le, lt, mul, splat_or_expand, where
+from ingot.functional.arithmetic import div, mul, splat_or_expand, where
 from ingot.functional.reductions import ValuesAndIndices, axis_of
-from ingot.functional.reductions import sum as total
 from ingot.functional.shaping import expand, flatten, sliced, unsqueeze
 from ingot.gate import apply, apply_several
 from ingot.modes import modes
@@ -303,40 +302,6 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     return ValuesAndIndices(*parts) if keepdim else ValuesAndIndices(*[p.squeeze(axis) for p in parts])
 
 
-def searchsorted(sorted_sequence: Tensor, input: Any, *, right: bool = False) -> Tensor:
-    """How many elements of each sorted row are smaller than (with `right`: not larger than) each input."""
-    number = not hasattr(input, "_layout")
-    values: Any = splat(input, sorted_sequence._layout.dtype, (1,)) if number else input
-    rows = unsqueeze(sorted_sequence, -2)
-    below = (le if right else lt)(rows, unsqueeze(values, -1))
-    counted = total(below, -1)
-    return counted.view(()) if number else counted
-
-
-def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
-    """The bucket of each element between sorted boundaries."""
-    return searchsorted(boundaries, input, right=right)
-
-
-def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often (or with which total weight) each value occurs."""
-    needs_values(input, "bincount()", "zeros(n).index_add(0, x, weights)")
-    size = max(minlength, int(array_of(input).max()) + 1 if input._layout.numel else 0)
-    dtype = dtypes.int64 if weights is None else weights._layout.dtype
-    updates = splat(1, dtype, input._layout.shape) if weights is None else weights
-    return apply(index_rows.put, splat(0, dtype, (size,)), cast_to(input, dtypes.int64), updates, axis=0, mode="add")
-
-
-def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False) -> Any:
-    """The distinct elements in order; with their places and numbers if asked."""
-    needs_values(input, "unique()", "sort(), and compare neighbours")
-    values, inverse, counts = np.unique(array_of(input), return_inverse=True, return_counts=True)
-    shaped = inverse.reshape(input._layout.shape).astype(np.int64)
-    results = [values, *([shaped] if return_inverse else []), *([counts.astype(np.int64)] if return_counts else [])]
-    tensors = tuple([tensor_from_array(own_array(r)) for r in results])
-    return tensors if len(tensors) > 1 else tensors[0]
-
-
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """1 at the class of each element along a last dimension, 0 elsewhere; int64."""
     if num_classes < 0:
@@ -346,16 +311,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     classes = apply(source.iota, type=TensorType(dtypes.int64, shape), axis=len(shape) - 1)
     return cast_to(
         apply(elementwise.eq, classes, expand(unsqueeze(cast_to(tensor, dtypes.int64), -1), shape)), dtypes.int64
-    )
-
-
-def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    """How many elements fall into each of `bins` equal parts of [min, max]."""
-    low, high = (
-        (input.min(), input.max()) if min == max else (splat(min, input._layout.dtype), splat(max, input._layout.dtype))
-    )
-    place = ((input - low) / (high - low) * bins).floor().clamp(0, bins - 1).long()
-    inside = cast_to(ge(input, low) & le(input, high), input._layout.dtype)
-    return apply(
-        index_rows.put, splat(0, input._layout.dtype, (bins,)), flatten(place), flatten(inside), axis=0, mode="add"
     )

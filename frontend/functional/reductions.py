@@ -16,7 +16,7 @@ from ingot.gate import apply
 from ingot.promote import cast_to, expand_to, splat, unified
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import DTypeError, ShapeError
+from ingot.runtime.errors import AxisError, DTypeError, ShapeError
 from ingot.runtime.layout import normalize_dim
 from ingot.source_lines import user_line
 
@@ -118,9 +118,17 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     return reduced(reduce.min, input, dim, keepdim)
 
 
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+class MinAndMax(NamedTuple):
+    """The result of aminmax."""
+
+    min: Tensor
+    max: Tensor
+
+
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
     """The smallest and the largest element."""
-    return amin(input, () if dim is None else dim, keepdim), amax(input, () if dim is None else dim, keepdim)
+    axes: Dims = () if dim is None else dim
+    return MinAndMax(amin(input, axes, keepdim), amax(input, axes, keepdim))
 
 
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, other: Any = None) -> Any:
@@ -138,10 +146,12 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, row: Op, positi
     if from_dim is not None:
         return elementwise_extreme(name, pairwise, input, from_dim)
     if dim is None:
+        _need_elements(input, None, name)
         return reduced(row, input, None, False)
+    axis = axis_of(input, dim)
     if input._layout.ndim == 0:
         return ValuesAndIndices(input, splat(0, dtypes.int64))
-    axis = axis_of(input, dim)
+    _need_elements(input, axis, name)
     where_ = apply(position, _ordered(input), axis=axis)
     index = kept(where_, input, (axis,), True)
     values = apply(index_rows.gather, input, index, axis=axis)
@@ -149,6 +159,18 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, row: Op, positi
         return ValuesAndIndices(values, index)
     shape = where_._layout.shape
     return ValuesAndIndices(values.view(shape), where_)
+
+
+def _need_elements(input: Tensor, axis: int | None, name: str) -> None:
+    """Raises AxisError (IG116) where there is no element to choose."""
+    shape = input._layout.shape
+    if input._layout.numel == 0 and (axis is None or shape[axis] == 0):
+        raise AxisError(
+            "IG116",
+            f"{name}(): Expected reduction dim {'to be specified for' if axis is None else axis} "
+            f"{'input.numel() == 0' if axis is None else 'to have non-zero size'}: the shape is {list(shape)}",
+            where=user_line(),
+        )
 
 
 def _ordered(input: Tensor) -> Tensor:
@@ -172,6 +194,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def _position(row: Op, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     x = _ordered(input)
+    _need_elements(input, dim if dim is None else axis_of(input, dim), row.name)
     if dim is None:
         flat = apply(row, x.reshape(-1), axis=0)
         return flat.view((1,) * input._layout.ndim) if keepdim else flat
@@ -184,12 +207,17 @@ def _position(row: Op, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether some element is nonzero."""
-    return reduced(reduce.any, _truth(input), dim, keepdim)
+    return _as_truth(input, reduced(reduce.any, _truth(input), dim, keepdim))
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether every element is nonzero."""
-    return reduced(reduce.all, _truth(input), dim, keepdim)
+    return _as_truth(input, reduced(reduce.all, _truth(input), dim, keepdim))
+
+
+def _as_truth(input: Tensor, result: Tensor) -> Tensor:
+    """Truth values; of uint8 they are uint8, as in PyTorch."""
+    return cast_to(result, dtypes.uint8) if input._layout.dtype is dtypes.uint8 else result
 
 
 def _truth(input: Tensor) -> Tensor:
@@ -207,6 +235,13 @@ def var(
     """The variance over `dim`, divided by n - correction (1 by default, 0 for `unbiased=False`)."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    if not input._layout.dtype.is_floating_point:
+        raise DTypeError(
+            "IG220",
+            f"std and var only support floating point and complex dtypes, not {input._layout.dtype}",
+            where=user_line(),
+            fix="x.float().var()",
+        )
     if correction is None:
         correction = 1 if unbiased else 0
     axes = axes_of(input, dim)
@@ -222,8 +257,15 @@ def var(
 def std(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
-    """The standard deviation: the square root of `var`."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    """The standard deviation: the square root of `var`; its gradient is 0 where it is 0."""
+    return root(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def root(input: Tensor) -> Tensor:
+    """The square root, with gradient 0 at 0."""
+    zero = eq(input, 0)
+    one = splat(1.0, input._layout.dtype, input._layout.shape)
+    return where(zero, input, sqrt(where(zero, one, input)))
 
 
 def var_mean(
@@ -244,7 +286,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
     """The p-norm of the elements over `dim`: p = 2 ("fro"), 1, 0, inf, -inf or any number."""
     x = floating(input if dtype is None else cast_to(input, dtype))
     if p == "fro" or p == 2:
-        return sqrt(sum(square(x), dim, keepdim))
+        return root(sum(square(x), dim, keepdim))
     size = abs(x)
     if p == 1:
         return sum(size, dim, keepdim)
@@ -254,7 +296,12 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
         return amin(size, dim, keepdim)
     if p == 0:
         return sum(cast_to(ne(x, 0), x._layout.dtype), dim, keepdim)
-    return power(sum(power(size, p), dim, keepdim), 1.0 / p)
+    # Powers below 1 have no derivative at 0; there the gradient is 0.
+    zero = eq(size, 0)
+    powers = where(zero, size, power(where(zero, splat(1.0, x._layout.dtype, x._layout.shape), size), p))
+    total = sum(powers if p > 0 else power(size, p), dim, keepdim)
+    none = eq(total, 0)
+    return where(none, total, power(where(none, splat(1.0, x._layout.dtype, total._layout.shape), total), 1.0 / p))
 
 
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
@@ -292,7 +339,7 @@ def _cumulative_extreme(row: Op, name: str, what: str) -> Callable[[Tensor, int]
             return ValuesAndIndices(input, splat(0, dtypes.int64))
         values = apply(row, input, axis=axis, reverse=False)
         # Where a new extreme (or one equal to it) appears, its position; later elements keep the last such position.
-        counter = _positions(input, axis)
+        counter = positions(input, axis)
         fresh = eq(input, values)
         if input._layout.dtype.is_floating_point:
             fresh = fresh | input.isnan()
@@ -304,7 +351,8 @@ def _cumulative_extreme(row: Op, name: str, what: str) -> Callable[[Tensor, int]
     return function
 
 
-def _positions(input: Tensor, axis: int) -> Tensor:
+def positions(input: Tensor, axis: int) -> Tensor:
+    """0, 1, 2, ... along an axis, in the shape of the tensor."""
     shape = input._layout.shape
     counter = apply(source.iota, type=TensorType(dtypes.int64, (shape[axis],)), axis=0)
     column = counter.view(tuple(n if i == axis else 1 for i, n in enumerate(shape)))
@@ -313,24 +361,3 @@ def _positions(input: Tensor, axis: int) -> Tensor:
 
 cummax = _cumulative_extreme(cumulative.cummax, "cummax", "(largest element so far along `dim`, where it is).")
 cummin = _cumulative_extreme(cumulative.cummin, "cummin", "(smallest element so far along `dim`, where it is).")
-
-
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """The differences of neighbours along `dim`, taken `n` times."""
-    x = input
-    for _ in range(n):
-        size = x.shape[axis_of(x, dim)]
-        x = x.narrow(dim, 1, size - 1) - x.narrow(dim, 0, size - 1)
-    return x
-
-
-def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The lower median; with `dim`, a pair (values, indices)."""
-    if dim is None:
-        flat = input.reshape(-1)
-        return flat.sort(0)[0][(flat.shape[0] - 1) // 2]
-    axis = axis_of(input, dim)
-    values, indices = input.sort(axis)
-    middle = (input.shape[axis] - 1) // 2
-    picked = ValuesAndIndices(values.select(axis, middle), indices.select(axis, middle))
-    return ValuesAndIndices(*[t.unsqueeze(axis) for t in picked]) if keepdim else picked
