@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.ir import Op, Shape
 from ingot.compiler.ops.source import get
-from ingot.core import Step, TensorBase, View, layout_of, new_tensor, tensor_from_array, version_of
+from ingot.core import Make, Step, TensorBase, View, layout_of, new_tensor, tensor_from_array, version_of
 from ingot.eager import evaluate
 from ingot.modes import modes
 from ingot.tape import Node, catch_up, edge_of, needs_grad, record, record_traced, record_view
@@ -33,7 +33,7 @@ def apply(op: Op, *tensors: TensorBase, **attrs: Any) -> Tensor:
     if modes.grad and value.type.dtype.is_floating_point:
         for tensor in tensors:
             if needs_grad(tensor):
-                traced._node = record_traced(op, attrs, tensors, values, value)
+                traced._node = record_traced(op, attrs, tensors, values, value, (traced,))
                 traced._requires_grad = True
                 break
     return traced
@@ -52,7 +52,7 @@ def apply_several(op: Op, *tensors: TensorBase, **attrs: Any) -> tuple[Tensor, .
     value = trace.build(op, values, attrs)
     results = tuple([trace.wrap(trace.build(get, (value,), {"index": i})) for i in range(len(value.types))])
     if modes.grad and any(needs_grad(t) for t in tensors):
-        _record_several(record_traced(op, attrs, tensors, values, value), results)
+        _record_several(record_traced(op, attrs, tensors, values, value, results), results)
     return results
 
 
@@ -77,11 +77,11 @@ def apply_view(
     else:
         storage, before = trace.place_of(tensor)
         chain = (*before, step)
-    result: Tensor = new_tensor(layout, storage, tensor._offset if offset is None else offset)
     if view is not None and view.parent is not None:
         catch_up(tensor)
-    tracked = modes.grad or not tensor._requires_grad
-    result._view = View(chain, tensor if tracked else None, version_of(storage))  # type: ignore[arg-type]
+    parent = tensor if modes.grad or not tensor._requires_grad else None
+    place = tensor._offset if offset is None else offset
+    result: Tensor = Make.view(layout, storage, place, chain, parent, version_of(storage))
     if tensor._requires_grad and modes.grad:
         result._requires_grad = True
         result._node = record_view(step, tensor, edge_of(tensor), result)

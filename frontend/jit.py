@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, overload
 import numpy as np
 
 from ingot import core, guards, specs, tree
+from ingot.compiled_gradient import Gradient
 from ingot.compiler.ir import Graph
 from ingot.core import TensorBase
 from ingot.guards import Environment, Reference
@@ -50,7 +51,7 @@ class Entry(NamedTuple):
     environment: Environment
     references: list[Reference]
     finish: Callable[..., Any]
-    backward: Callable[[], Compiled | Interpreted]
+    backward: Callable[[Gradient], Compiled | Interpreted]
     pinned: tuple[tuple[int, Any, int], ...]  # argument leaf, storage and offset
     captured: tuple[tuple[Any, Any], ...]
     native: Specialisation | None
@@ -249,7 +250,7 @@ class CompiledFunction:
             environment=guards.environment(recording.modules, watched),
             references=references,
             finish=finish,
-            backward=self.backward_of(recording),
+            backward=self.backward_of(),
             pinned=tuple((i, leaves[i]._storage, leaves[i]._offset) for i in recording.pinned),
             captured=tuple((t, t._layout) for t in captured),
             native=native,
@@ -275,15 +276,14 @@ class CompiledFunction:
         self.count["kernels"] = len(program.program.kernels)
         return program
 
-    def backward_of(self, recording: Recording) -> Callable[[], Compiled | Interpreted]:
-        """What makes the program for the gradient, at its first use."""
-        made: list[Compiled | Interpreted] = []
+    def backward_of(self) -> Callable[[Gradient], Compiled | Interpreted]:
+        """What makes the program for a gradient, at its first use."""
+        made: dict[Gradient, Compiled | Interpreted] = {}
 
-        def backward() -> Compiled | Interpreted:
-            assert recording.gradient is not None
-            if not made:
-                made.append(self.program(recording.gradient.graph))
-            return made[0]
+        def backward(gradient: Gradient) -> Compiled | Interpreted:
+            if gradient not in made:
+                made[gradient] = self.program(gradient.graph)
+            return made[gradient]
 
         return backward
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ingot import tree
-from ingot.compiled_gradient import attach, copies
+from ingot.compiled_gradient import Gradient, attach, copies
 from ingot.compiler import ir, pipeline
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph
@@ -177,7 +177,7 @@ def run_directly(
     program: Compiled | Interpreted,
     finish: Callable[..., Any],
     leaves: Sequence[Any],
-    backward: Callable[[], Compiled | Interpreted],
+    backward: Callable[[Gradient], Compiled | Interpreted],
 ) -> Any:
     """Call from Python: everything that the native call path does, and what it cannot do."""
     inputs = input_tensors(recording, leaves)
@@ -190,7 +190,7 @@ def run_directly(
     apply_grad_writes(recording, outputs, leaves)
     if gradient is not None and modes.grad:
         made = {output: outputs[output] for output in gradient.outputs}
-        attach(gradient, lambda tensors, layouts: backward().call(tensors, layouts), kept, leaves, made)
+        attach(gradient, lambda g, tensors: backward(g).call(tensors, g.layouts), kept, leaves, made)
     return finish(tuple(outputs[output] for output in fresh_outputs(recording)), leaves)
 
 

@@ -211,13 +211,42 @@ def record(op: Op, attrs: Mapping[str, Any], tensors: Sequence[TensorBase], resu
 
 
 def record_traced(
-    op: Op, attrs: Mapping[str, Any], tensors: Sequence[TensorBase], values: Sequence[Value], out: Value
+    op: Op,
+    attrs: Mapping[str, Any],
+    tensors: Sequence[TensorBase],
+    values: Sequence[Value],
+    out: Value,
+    results: Sequence[TensorBase],
 ) -> Node:
     """A node for an operation on traced tensors."""
     node = Node(op, attrs, tuple([edge_of(t) for t in tensors]), out.type)
     node.saved = values
     node.out = out
+    trace = modes.trace
+    assert trace is not None
+    storages = [trace.place_of(t)[0] for t in (*tensors, *results)]
+    node.versions = tuple([(storage, storage.version) for storage in storages])
     return node
+
+
+def traced_plan(node: Node) -> Plan:
+    """The derivative of a traced node as eager execution would run it."""
+    assert node.op is not None
+    needs = tuple([edge is not None for edge in node.edges])
+    return plan_for(node.op, node.attrs, tuple([value.type for value in node.saved]), needs)
+
+
+def check_traced(node: Node) -> None:
+    """Raises GradError (IG302) when memory that the derivative of a traced node reads was written to since."""
+    versions = getattr(node, "versions", ())
+    if all(storage.version == version for storage, version in versions):
+        return
+    plan = traced_plan(node)
+    read = [*plan.operands, *[plan.out] * (len(versions) - len(plan.operands))]
+    for (storage, version), used in zip(versions, read, strict=True):
+        if used and storage.version != version:
+            assert node.op is not None
+            raise modified(f"{storage.value.type!r}", node.op, storage.version, version)
 
 
 def save(tensor: TensorBase, edge: Edge) -> Saved:
@@ -238,16 +267,22 @@ def saved_array(saved: Saved, op: Op) -> Array:
 def check_version(saved: Saved, op: Op | None) -> None:
     version = version_of(saved.storage)
     if version != saved.version:
-        raise GradError(
-            "IG302",
-            "one of the variables needed for gradient computation has been modified by an inplace operation",
-            where=user_line(),
-            detail=[
-                f"{saved.layout!r}, an operand of {op.name if op else 'a function'}, is at version {version}; "
-                f"expected version {saved.version}"
-            ],
-            fix="the out-of-place form (x = x + y instead of x += y), or x.clone() before writing",
-        )
+        raise modified(f"{saved.layout!r}", op, version, saved.version)
+
+
+def modified(what: str, op: Op | None, version: int, expected: int) -> GradError:
+    """The error for memory that a derivative reads and that was written to."""
+    return GradError(
+        "IG302",
+        "one of the variables needed for gradient computation has been modified by an inplace operation",
+        where=user_line(),
+        detail=[
+            f"{what}, read by the derivative of {op.name if op else 'a function'}, is at version {version}; expected "
+            f"version {expected}",
+            "autograd.detect_anomaly() names the line of the operation",
+        ],
+        fix="the out-of-place form (x = x + y instead of x += y), or x.clone() before writing",
+    )
 
 
 class Plan:

@@ -19,7 +19,7 @@ from ingot.modes import modes
 from ingot.packing import Packed
 from ingot.runtime.errors import GradError
 from ingot.source_lines import user_line
-from ingot.tape import Node, Plan, Saved, check_version, plan_for
+from ingot.tape import Node, Plan, Saved, check_traced, check_version, traced_plan
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
@@ -93,6 +93,7 @@ class ValueEngine:
         assert node.op is not None and node.out is not None
         if node.op.vjp is None:
             raise no_derivative(node)
+        check_traced(node)
         several = isinstance(node.out.type, tuple)
         ir._location.append(node.out.location)
         try:
@@ -126,8 +127,7 @@ class TensorEngine:
         filled = [self.zeros(t) if ct is None else ct for ct, t in zip(cotangents, types, strict=True)]
         plan = node.plan
         if plan is None:
-            needs = tuple(e is not None for e in node.edges)
-            plan = plan_for(node.op, node.attrs, tuple(v.type for v in node.saved), needs)
+            plan = traced_plan(node)
         return replay(plan, operands, out, filled)
 
     def zeros(self, type: TensorType) -> Tensor | None:
@@ -168,6 +168,7 @@ def recalled(node: Node) -> tuple[list[Any], Any]:
     if node.out is not None:
         trace = modes.trace
         assert trace is not None
+        check_traced(node)
         values = zip(node.saved, node.edges, strict=True)
         operands = [placed(trace.wrap(value), edge) for value, edge in values]
         if isinstance(node.out.type, tuple):

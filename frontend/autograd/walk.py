@@ -24,7 +24,7 @@ from ingot.mutation import assign
 from ingot.promote import cast_to
 from ingot.runtime.errors import DTypeError, GradError, IngotError, ShapeError, SpecError
 from ingot.source_lines import user_line
-from ingot.tape import Node, edge_of, plan_for
+from ingot.tape import Node, edge_of, traced_plan
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
@@ -190,7 +190,7 @@ def keeps_values(node: Node) -> bool:
     """Whether the derivative of a node made in a trace reads operands or the result, which an eager node lets go."""
     if node.op is None:
         return False
-    plan = plan_for(node.op, node.attrs, tuple(v.type for v in node.saved), tuple(e is not None for e in node.edges))
+    plan = traced_plan(node)
     return plan.out or any(plan.operands)
 
 
