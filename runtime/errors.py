@@ -161,6 +161,8 @@ CODES: dict[str, str] = {
     "and running statistics must exist otherwise.",
     "IG321": "The operands of embedding_bag do not fit: an input of 1 dimension needs offsets, which begin with 0 and end "
     "within it, one of 2 dimensions takes none, and per_sample_weights have its shape and are for mode 'sum'.",
+    "IG322": "A loss was given options outside their range, weights that are not one per class, or tensors that do not "
+    "belong together. The text names them.",
     "IG330": "The operands of attention do not fit together: query, key and value need one floating dtype, equal last "
     "sizes of query and key, equal lengths of key and value, and either a mask or is_causal.",
     "IG331": "The norm of the gradients is infinite or NaN, and error_if_nonfinite was asked for; or it was asked for "

@@ -1,5 +1,6 @@
 """Modules: layers with parameters, and losses."""
 
+from ingot.nn import attention as attention
 from ingot.nn import functional as functional
 from ingot.nn import init as init
 from ingot.nn import utils as utils
@@ -29,6 +30,7 @@ from ingot.nn.activations import Softsign as Softsign
 from ingot.nn.activations import Tanh as Tanh
 from ingot.nn.activations import Tanhshrink as Tanhshrink
 from ingot.nn.activations import Threshold as Threshold
+from ingot.nn.attention import MultiheadAttention as MultiheadAttention
 from ingot.nn.batch_norm import BatchNorm1d as BatchNorm1d
 from ingot.nn.batch_norm import BatchNorm2d as BatchNorm2d
 from ingot.nn.batch_norm import BatchNorm3d as BatchNorm3d
@@ -125,3 +127,8 @@ from ingot.nn.resampling import PixelUnshuffle as PixelUnshuffle
 from ingot.nn.resampling import Upsample as Upsample
 from ingot.nn.resampling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from ingot.nn.resampling import UpsamplingNearest2d as UpsamplingNearest2d
+from ingot.nn.transformer import Transformer as Transformer
+from ingot.nn.transformer import TransformerDecoder as TransformerDecoder
+from ingot.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from ingot.nn.transformer import TransformerEncoder as TransformerEncoder
+from ingot.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer

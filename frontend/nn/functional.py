@@ -39,6 +39,13 @@ from ingot.functional.adaptive_pooling import (
     adaptive_max_pool3d_with_indices,
 )
 from ingot.functional.attention import scaled_dot_product_attention
+from ingot.functional.class_losses import (
+    cross_entropy,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    nll_loss,
+)
 from ingot.functional.convolution import (
     conv1d,
     conv2d,
@@ -50,27 +57,32 @@ from ingot.functional.convolution import (
     fold,
     unfold,
 )
+from ingot.functional.distance_losses import (
+    cosine_embedding_loss,
+    margin_ranking_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from ingot.functional.distances import cosine_similarity, pairwise_distance
 from ingot.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ingot.functional.embedding import embedding, embedding_bag
 from ingot.functional.gathering import one_hot
-from ingot.functional.grids import (
-    affine_grid,
-    grid_sample,
-)
+from ingot.functional.grids import affine_grid, grid_sample
 from ingot.functional.linalg import linear
 from ingot.functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
     huber_loss,
     kl_div,
     l1_loss,
     mse_loss,
-    nll_loss,
     poisson_nll_loss,
     smooth_l1_loss,
+    soft_margin_loss,
 )
+from ingot.functional.multi_head import multi_head_attention_forward
 from ingot.functional.normalization import (
     batch_norm,
     group_norm,
@@ -136,6 +148,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
@@ -147,6 +160,7 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
     "grid_sample",
@@ -155,6 +169,7 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
     "interpolate",
@@ -169,6 +184,7 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool1d_with_indices",
     "max_pool2d",
@@ -180,6 +196,10 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
@@ -198,6 +218,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -206,6 +227,8 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unfold",
     "upsample",
     "upsample_bilinear",
