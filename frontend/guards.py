@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ingot.autograd.hooks import hook_key
 from ingot.core import TensorBase
 from ingot.modes import Defaults, modes
 from ingot.reach import CONSTANTS, ITEMS, Attribute, Name, is_library, is_module, reach
@@ -65,7 +66,7 @@ class Environment(NamedTuple):
 
     default_dtype: Any
     modules: tuple[tuple[Any, tuple[Any, ...]], ...]
-    requires_grad: tuple[tuple[Any, bool], ...]
+    requires_grad: tuple[tuple[Any, bool, Any], ...]
 
     def holds(self) -> bool:
         """Whether all of it is as it was."""
@@ -78,9 +79,11 @@ class Environment(NamedTuple):
         for module, state in self.modules:
             if not _same_state(module.guard_state(), state):
                 return f"an attribute of a {type(module).__name__} has changed"
-        for tensor, flag in self.requires_grad:
+        for tensor, flag, hooks in self.requires_grad:
             if tensor._requires_grad is not flag:
                 return f"a captured {tensor._layout!r} now has requires_grad={not flag}"
+            if hook_key(tensor) != hooks:
+                return f"a captured {tensor._layout!r} has other hooks"
         return None
 
 
@@ -89,7 +92,7 @@ def environment(modules: tuple[Any, ...], tensors: list[Any]) -> Environment:
     return Environment(
         Defaults.dtype,
         tuple((module, module.guard_state()) for module in modules),
-        tuple((tensor, tensor._requires_grad) for tensor in tensors),
+        tuple((tensor, tensor._requires_grad, hook_key(tensor)) for tensor in tensors),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol, overload
 import numpy as np
 
 from ingot import core, guards, specs, tree
+from ingot.autograd.anomaly import is_anomaly_enabled
+from ingot.autograd.hooks import any_leaf_has_hooks, hook_key
 from ingot.compiled_gradient import Gradient
 from ingot.compiler.ir import Graph
 from ingot.core import TensorBase
@@ -129,7 +131,7 @@ class CompiledFunction:
 
     def slow_path(self, *args: Any, **kwargs: Any) -> Any:
         """Serve a call that no native specialisation fits: validate one, or compile one."""
-        if modes.trace is not None:
+        if modes.trace is not None or is_anomaly_enabled():
             return self.fn(*args, **kwargs)
         if kwargs:
             args, kwargs = self.positional(args, kwargs)
@@ -152,7 +154,7 @@ class CompiledFunction:
 
     def run(self, entry: Entry, args: tuple[Any, ...], leaves: Sequence[Any]) -> Any:
         """Call an entry that holds: natively if it can be, and once; from Python otherwise."""
-        if entry.native is None or self.retrying:
+        if entry.native is None or self.retrying or (any_leaf_has_hooks() and any(map(_is_leaf, leaves))):
             self.count["direct_calls"] += 1
             return run_directly(entry.recording, entry.program, entry.finish, leaves, entry.backward)
         entry.native.epoch = dispatch.epoch()
@@ -327,7 +329,7 @@ class CompiledFunction:
 def _leaf_key(leaf: Any) -> Any:
     """What a version depends on: a tensor's class, layout and requires_grad; anything else by type and value."""
     if isinstance(leaf, TensorBase):
-        return type(leaf), leaf._layout, leaf._requires_grad
+        return type(leaf), leaf._layout, leaf._requires_grad, hook_key(leaf)
     if isinstance(leaf, float):
         return float, leaf.hex()
     try:
@@ -335,6 +337,10 @@ def _leaf_key(leaf: Any) -> Any:
     except TypeError:
         return type(leaf), id(leaf)
     return type(leaf), leaf
+
+
+def _is_leaf(value: Any) -> bool:
+    return isinstance(value, TensorBase) and value._requires_grad and value._node is None
 
 
 def _sharing(leaves: Sequence[Any]) -> tuple[tuple[int, int], ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ingot import tree
+from ingot.autograd.hooks import share_hooks
 from ingot.compiled_gradient import Gradient, backward_graph
 from ingot.compiler.ir import Graph, Value
 from ingot.core import TensorBase, TracedStorage, is_traced, layout_of, new_tensor
@@ -181,6 +182,7 @@ def stand_in(tensor: TensorBase) -> Any:
     """Another tensor over the same memory, at the same place on the tape."""
     made = new_tensor(tensor._layout, tensor._storage, tensor._offset, type(tensor))
     made._requires_grad, made._node, made._grad = needs_grad(tensor), tensor._node, tensor._grad
+    share_hooks(tensor, made)
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -146,17 +147,18 @@ class Tensor(TensorMethods):
         trace = modes.trace
         if trace is not None and not is_traced(self):
             return trace.grad_of(self)
+        if self._grad is None and self._node is not None and self._node.retained is None and needs_grad(self):
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
+                "be populated during autograd.backward(); x.retain_grad() keeps it",
+                stacklevel=2,
+            )
         return self._grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        if value is not None and (value._layout.shape != self._layout.shape):
-            raise ShapeError(
-                "IG310",
-                f"assigned grad has data of a different size: {list(value._layout.shape)} for a tensor of "
-                f"{list(self._layout.shape)}",
-                where=user_line(),
-            )
+        if value is not None:
+            hooks.check_gradient(self, value)
         trace = modes.trace
         if trace is not None and not is_traced(self):
             trace.set_grad(self, value)
@@ -344,13 +346,8 @@ class Tensor(TensorMethods):
 
     def requires_grad_(self, requires_grad: _bool = True) -> Tensor:
         """Make the tensor a leaf that `backward` computes a gradient for. Raises GradError (IG313) for integers."""
-        if requires_grad and not self._layout.dtype.is_floating_point:
-            raise GradError(
-                "IG313",
-                f"only Tensors of floating point dtype can require gradients, not {self._layout.dtype}",
-                where=user_line(),
-                fix="x.float().requires_grad_()",
-            )
+        if requires_grad:
+            hooks.check_floating(self)
         if not requires_grad and self._node is not None:
             raise GradError(
                 "IG314",
@@ -363,6 +360,9 @@ class Tensor(TensorMethods):
             if trace is not None:
                 trace.remember(self)
             self._requires_grad = requires_grad
+            if requires_grad and self._view is not None:
+                # A leaf of its own, whatever happens to what it is a view of.
+                self._view.parent = None
             if id(self) in core.captured_tensors:
                 bump_epoch()
         return self
@@ -372,19 +372,31 @@ class Tensor(TensorMethods):
         return detached(self)
 
     def detach_(self) -> Tensor:
-        """Take this tensor off the tape."""
+        """Take this tensor off the tape. Raises GradError (IG314) for a view."""
+        if self._view is not None and self._view.parent is not None:
+            raise GradError(
+                "IG314",
+                "Can't detach views in-place. Use detach() instead.",
+                where=user_line(),
+                detail=[f"the view is {self._layout!r}"],
+                fix="x = x.detach()",
+            )
         if modes.trace is not None:
             modes.trace.remember(self)
         self._node = None
         self._requires_grad = False
-        if self._view is not None:
-            self._view.parent = None
         return self
 
     def retain_grad(self) -> None:
         """Keep the gradient of a tensor that is not a leaf in `.grad`."""
         if not needs_grad(self):
-            raise GradError("IG303", "can't retain_grad on Tensor that has requires_grad=False", where=user_line())
+            raise GradError(
+                "IG303",
+                "can't retain_grad on Tensor that has requires_grad=False",
+                where=user_line(),
+                detail=[f"it is {self._layout!r}"],
+                fix="x.requires_grad_() before the computation",
+            )
         if self._node is not None:
             self._node.retained = weakref.ref(self)
 
@@ -415,6 +427,8 @@ class Parameter(Tensor):
     def __new__(cls, data: Tensor | None = None, requires_grad: _bool = True) -> Parameter:
         if data is None:
             data = creation.empty(0)
+        if requires_grad:
+            hooks.check_floating(data)
         made: Parameter = core.new_tensor(data._layout, data._storage, data._offset, cls)
         made._view = data.detach()._view
         made._requires_grad = requires_grad

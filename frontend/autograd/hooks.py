@@ -40,7 +40,12 @@ def hooks_of(leaf: TensorBase) -> LeafHooks | None:
 def hook_key(leaf: TensorBase) -> tuple[Any, ...] | None:
     """What compiled code that differentiates the leaf depends on."""
     hooks = hooks_of(leaf)
-    return None if hooks is None else (*hooks.before.values(), None, *hooks.after.values())
+    return None if hooks is None else (*hooks.before, None, *hooks.after)
+
+
+def any_leaf_has_hooks() -> bool:
+    """Whether some leaf has, or had, hooks."""
+    return bool(_leaves)
 
 
 def share_hooks(leaf: TensorBase, stand_in: TensorBase) -> None:
@@ -109,6 +114,38 @@ def check_own(leaf: TensorBase) -> None:
             f"{trace.name} registers a hook on {type_of(leaf)!r}, a leaf from outside",
             where=user_line(),
             fix="the registration before the call; compiled code calls the hooks that its leaves have",
+        )
+
+
+def check_gradient(tensor: TensorBase, gradient: object) -> None:
+    """Raises DTypeError (IG214) or GradError (IG310) for what cannot be a tensor's `.grad`."""
+    if not isinstance(gradient, TensorBase):
+        raise DTypeError(
+            "IG214",
+            f"assigned grad expected to be a Tensor or None but got grad of type {type(gradient).__name__}",
+            where=user_line(),
+        )
+    if gradient is tensor:
+        raise GradError("IG310", "can't assign Variable as its own grad", where=user_line(), fix="x.grad = x.clone()")
+    layout, goal = gradient._layout, tensor._layout
+    if layout.shape != goal.shape or layout.dtype is not goal.dtype:
+        what = "size" if layout.shape != goal.shape else "type"
+        raise GradError(
+            "IG310",
+            f"assigned grad has data of a different {what}: {type_of(gradient)!r} for a tensor {type_of(tensor)!r}",
+            where=user_line(),
+            fix="a gradient of the tensor's shape and dtype",
+        )
+
+
+def check_floating(tensor: TensorBase) -> None:
+    """Raises GradError (IG313) for a tensor that can have no gradient."""
+    if not tensor._layout.dtype.is_floating_point:
+        raise GradError(
+            "IG313",
+            f"only Tensors of floating point dtype can require gradients, not {type_of(tensor)!r}",
+            where=user_line(),
+            fix="x.float().requires_grad_(), or requires_grad=False",
         )
 
 
