@@ -149,8 +149,8 @@ class Tensor(TensorMethods):
             return trace.grad_of(self)
         if self._grad is None and self._node is not None and self._node.retained is None and needs_grad(self):
             warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
-                "be populated during autograd.backward(); x.retain_grad() keeps it",
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                "won't be populated during autograd.backward(); x.retain_grad() keeps it",
                 stacklevel=2,
             )
         return self._grad
