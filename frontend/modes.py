@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -22,6 +23,7 @@ class Modes(threading.local):
     """Per thread: whether operations record gradients, and the trace that is being made (None: run eagerly)."""
 
     grad: bool = True
+    inference: bool = False
     trace: Trace | None = None
 
 
@@ -61,6 +63,11 @@ def is_grad_enabled() -> bool:
     return modes.grad
 
 
+def is_inference_mode_enabled() -> bool:
+    """Whether `inference_mode` is in force."""
+    return modes.inference
+
+
 class _GradMode:
     """A context manager and decorator that holds gradient recording on or off."""
 
@@ -76,23 +83,54 @@ class _GradMode:
     def __exit__(self, *error: object) -> None:
         modes.grad = self._before.pop()
 
+    def again(self) -> _GradMode:
+        """Another one like it, for one call of a decorated function."""
+        return type(self)()
+
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        if isinstance(fn, type):
+            # The class stays what it is; its objects are made inside.
+            made: Any = fn
+            made.__init__ = self(made.__init__)
+            return fn
+        if inspect.isgeneratorfunction(fn):
+            return self._around_generator(fn)
+
         @functools.wraps(fn)
         def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-            before = modes.grad
-            modes.grad = self.enabled
-            try:
+            with self.again():
                 return fn(*args, **kwargs)
-            finally:
-                modes.grad = before
 
         return inside
 
+    def _around_generator(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """A generator whose code runs inside, and who waits outside."""
 
-class no_grad(_GradMode):
-    """Nothing inside records gradients: `with no_grad():` or `@no_grad()`."""
+        @functools.wraps(fn)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            generator = fn(*args, **kwargs)
+            step: Callable[[], Any] = functools.partial(next, generator)
+            while True:
+                try:
+                    with self.again():
+                        item = step()
+                except StopIteration as end:
+                    return end.value
+                try:
+                    sent = yield item
+                    step = functools.partial(generator.send, sent)
+                except GeneratorExit:
+                    with self.again():
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    step = functools.partial(generator.throw, error)
 
-    enabled = False
+        return run
+
+
+class _PlainMode(_GradMode):
+    """A mode without options: `@no_grad` is `@no_grad()`."""
 
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
         made = super().__new__(cls)
@@ -104,16 +142,43 @@ class no_grad(_GradMode):
             super().__init__()
 
 
-class enable_grad(_GradMode):
+class no_grad(_PlainMode):
+    """Nothing inside records gradients: `with no_grad():` or `@no_grad()`."""
+
+    enabled = False
+
+
+class enable_grad(_PlainMode):
     """Operations inside record gradients, also within `no_grad`."""
 
 
 class inference_mode(_GradMode):
-    """As `no_grad`; `inference_mode(False)` leaves gradient recording on."""
+    """As `no_grad`; `inference_mode(False)` turns gradient recording on. Tensors made inside are like all others."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        made = super().__new__(cls)
+        if isinstance(mode, bool):
+            return made
+        made.__init__(True)
+        return made(mode)
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__()
         self.enabled = not mode
+        self._inference: list[bool] = []
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._inference.append(modes.inference)
+        modes.inference = not self.enabled
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        modes.inference = self._inference.pop()
+
+    def again(self) -> _GradMode:
+        made: _GradMode = inference_mode(not self.enabled)
+        return made
 
 
 class set_grad_enabled(_GradMode):
@@ -126,6 +191,9 @@ class set_grad_enabled(_GradMode):
 
     def __enter__(self) -> None:
         modes.grad = self.enabled
+
+    def again(self) -> _GradMode:
+        return set_grad_enabled(self.enabled)
 
     def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
         modes.grad = self._before[0]
