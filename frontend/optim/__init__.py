@@ -1,5 +1,6 @@
 """Optimisers."""
 
+from ingot.optim import lr_scheduler as lr_scheduler
 from ingot.optim.adam import Adam as Adam
 from ingot.optim.adam import AdamW as AdamW
 from ingot.optim.adam_variants import Adamax as Adamax

@@ -56,7 +56,7 @@ def move(start: Any, end: Any, weight: Any) -> None:
     """start += weight * (end - start), from the nearer end as `lerp` does, so that weight 1 gives the end exactly."""
     if modes.trace is not None and isinstance(weight, TensorBase):
         near = weight < 0.5
-        share = number_of(arithmetic.where(near, weight, weight - 1.0))
+        share = weight - number_of((weight >= 0.5).double())
         assign(start, arithmetic.where(near, start, end) + (end - start) * share)
     elif weight < 0.5:
         start += (end - start) * weight
