@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ingot import autograd as autograd
 from ingot import func as func
 from ingot import nn as nn
+from ingot import operators as operators
 from ingot import optim as optim
 from ingot import promote as _promote
 from ingot import tree as tree
@@ -184,6 +185,37 @@ from ingot.functional.joining import tril as tril
 from ingot.functional.joining import triu as triu
 from ingot.functional.joining import vstack as vstack
 from ingot.functional.linalg import addbmm as addbmm
+from ingot.functional.factorisations import cholesky_inverse as cholesky_inverse
+from ingot.functional.factorisations import cholesky_of as cholesky
+from ingot.functional.factorisations import cholesky_solve as cholesky_solve
+from ingot.functional.factorisations import householder_product as orgqr
+from ingot.functional.factorisations import pinverse as pinverse
+from ingot.functional.factorisations import qr_of as qr
+from ingot.functional.factorisations import removed_eig as eig
+from ingot.functional.factorisations import removed_lstsq as lstsq
+from ingot.functional.factorisations import removed_matrix_rank as matrix_rank
+from ingot.functional.factorisations import removed_solve as solve
+from ingot.functional.factorisations import svd_of as svd
+from ingot.functional.factorisations import symeig as symeig
+from ingot.functional.linalg import addbmm as addbmm
+from ingot.functional.linalg import addr as addr
+from ingot.functional.linalg import chain_matmul as chain_matmul
+from ingot.functional.linalg import cross as cross
+from ingot.functional.linalg import inner as inner
+from ingot.functional.linalg import kron as kron
+from ingot.functional.linalg import vdot as vdot
+from ingot.functional.matrix_norms import dist as dist
+from ingot.functional.matrix_norms import norm as norm
+from ingot.functional.systems import det as det
+from ingot.functional.systems import factored as lu
+from ingot.functional.systems import inverse as inverse
+from ingot.functional.systems import logdet as logdet
+from ingot.functional.systems import lu_solve_of as lu_solve
+from ingot.functional.systems import lu_unpack as lu_unpack
+from ingot.functional.systems import matrix_exp as matrix_exp
+from ingot.functional.systems import matrix_power as matrix_power
+from ingot.functional.systems import slogdet as slogdet
+from ingot.functional.systems import triangular_solve as triangular_solve
 from ingot.functional.linalg import addmm as addmm
 from ingot.functional.linalg import addmv as addmv
 from ingot.functional.linalg import addr as addr
@@ -364,6 +396,7 @@ from ingot.modes import enable_grad as enable_grad
 from ingot.modes import get_default_dtype as get_default_dtype
 from ingot.modes import inference_mode as inference_mode
 from ingot.modes import is_grad_enabled as is_grad_enabled
+from ingot.modes import is_inference_mode_enabled as is_inference_mode_enabled
 from ingot.modes import no_grad as no_grad
 from ingot.modes import set_default_dtype as set_default_dtype
 from ingot.modes import set_grad_enabled as set_grad_enabled
@@ -448,10 +481,11 @@ if TYPE_CHECKING:
     from ingot import aot as aot
     from ingot import distributions as distributions
     from ingot import linalg as linalg
+    from ingot import utils as utils
 else:
 
     def __getattr__(name):
         """What few programs use, or what brings the whole compiler with it, is imported when it is first asked for."""
-        if name in ("aot", "distributions", "linalg"):
+        if name in ("aot", "distributions", "linalg", "utils"):
             return importlib.import_module(f"ingot.{name}")
         raise AttributeError(f"module 'ingot' has no attribute {name!r}")

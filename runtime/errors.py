@@ -227,20 +227,29 @@ CODES: dict[str, str] = {
     "library, whose functions take them as arguments.",
     "IG403": "LLVM rejected generated code. This is a defect of ingot: please report it with the function.",
     "IG404": "An op reached code generation that has no code of its own. This is a defect of ingot: please report it.",
-    "IG405": "Files cannot be saved or loaded while a function is compiled: the compiled code would not do it again. "
-    "Save and load outside of it.",
-    "IG406": "A checkpoint is damaged, was cut short, or is no checkpoint. Files that ingot.save writes appear whole or "
-    "not at all; a damaged one was changed, or cut short by what copied it.",
+    "IG405": "Files cannot be saved or loaded, and no batches drawn from a loader, while a function is compiled: the "
+    "compiled code would not do it again. Do it outside of the function.",
+    "IG406": "A checkpoint is damaged, was cut short, or is no checkpoint. Files that ingot.save writes appear whole "
+    "or not at all; a damaged one was changed, or cut short by what copied it.",
     "IG407": "A checkpoint names a class or function that is not allowed. Reading a pickle that may call anything runs "
     "code that the file brings. ingot.serialization.add_safe_globals allows classes of your own, if you trust the "
     "file; a state_dict needs none.",
     "IG408": "An object cannot be stored in a checkpoint, for instance a lambda, an open file or a class that is local "
     "to a function. Store a state_dict.",
-    "IG409": "save or load was given an argument that it does not have: pickles are read by ingot itself, and only files "
-    "at a path can be mapped into memory.",
+    "IG409": "save or load was given an argument that it does not have: pickles are read by ingot itself, and only "
+    "files at a path can be mapped into memory.",
     "IG410": "An array given to a graph has another shape or dtype than its input, or there are too many or too few.",
     "IG411": "The shapes of the inputs do not fit their named sizes: a name stands for two numbers, or for one outside "
     "its range, or no input shows it.",
+    "IG412": "Options of a DataLoader or a sampler do not go together, or one of them is outside its range.",
+    "IG413": "Samples make no batch: they are of a type that default_collate does not know, or of unequal lengths. A "
+    "collate_fn of your own makes batches of anything.",
+    "IG414": "A worker process of a DataLoader died, failed in a way that cannot be shown, or took longer than timeout "
+    "for a batch. num_workers=0 runs the dataset in the main process.",
+    "IG415": "Datasets do not fit together, a dataset lacks a method, an index is outside it, or the lengths of a "
+    "split do not add up.",
+    "IG416": "The place that a DataLoader is to continue from is not one that its state_dict gave, or is that of a "
+    "loader with other generators.",
     "IG421": "The text of a graph is not of the grammar; the error names line and column.",
     "IG422": "The text of a graph names an op or value that does not exist, or a type that the op does not give.",
     "IG423": "A graph has no text form: an attribute of an unknown kind, or two sizes of one name.",
@@ -259,7 +268,7 @@ CODES: dict[str, str] = {
     "IG603": "A cache key is the 64 lower-case hex digits of a sha256.",
     "IG604": "The cache on disk is off: INGOT_CACHE=0 says so, or its folder cannot be made, belongs to another user, "
     "or may be written by everybody.",
-    "IG605": "A safetensors file stores tensors, numbers, texts, and dicts, lists and tuples of them; never other objects.",
+    "IG605": "A safetensors file stores tensors, numbers, texts, and dicts, lists and tuples of them, nothing else.",
     "IG606": "A file of tensors does not exist, cannot be read, or is not a safetensors file.",
     "IG701": "The command line was given a file that does not exist or that cannot be imported.",
     "IG702": "The file has no function of that name.",

@@ -1,0 +1,3 @@
+"""Tools around training: data loading."""
+
+from ingot.utils import data as data
