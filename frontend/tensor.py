@@ -14,7 +14,7 @@ import numpy as np
 from ingot import composite, copying, core, creation, mutation
 from ingot.autograd import hooks, walk
 from ingot.composite_recording import record_call
-from ingot.core import array_of, is_traced, tensor_from_array, version_of
+from ingot.core import is_traced, version_of
 from ingot.functional import arithmetic, reductions, shaping
 from ingot.functional.conversion import elements
 from ingot.gate import detached
