@@ -163,6 +163,8 @@ CODES: dict[str, str] = {
     "within it, one of 2 dimensions takes none, and per_sample_weights have its shape and are for mode 'sum'.",
     "IG322": "A loss was given options outside their range, weights that are not one per class, or tensors that do not "
     "belong together. The text names them.",
+    "IG323": "ctc_loss takes log-probabilities [T, N, C], one length per row, not longer than there are steps and targets, "
+    "and a blank that is one of the classes.",
     "IG330": "The operands of attention do not fit together: query, key and value need one floating dtype, equal last "
     "sizes of query and key, equal lengths of key and value, and either a mask or is_causal.",
     "IG331": "The norm of the gradients is infinite or NaN, and error_if_nonfinite was asked for; or it was asked for "

@@ -57,6 +57,7 @@ from ingot.functional.convolution import (
     fold,
     unfold,
 )
+from ingot.functional.ctc import ctc_loss
 from ingot.functional.distance_losses import (
     cosine_embedding_loss,
     margin_ranking_loss,
@@ -151,6 +152,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
