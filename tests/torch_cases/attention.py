@@ -100,9 +100,12 @@ PADDING = np.array([[0, 0, 0, 1, 1], [0, 1, 0, 0, 0]], dtype=bool)
 PER_HEAD = np.random.default_rng(0).uniform(-1, 1, (4, 3, 5))
 
 LAYERS = [
-    Case.module("MultiheadAttention", attention(4, 2), QK, call=over()),
+    # Gradients of weights over equal keys are zero but for rounding.
+    Case.module("MultiheadAttention", attention(4, 2), QK, call=over(), atol=1e-5),
     Case.module("MultiheadAttention no weights", attention(4, 2), QK, call=over(need_weights=False)),
-    Case.module("MultiheadAttention weights per head", attention(4, 2), QK, call=over(average_attn_weights=False)),
+    Case.module(
+        "MultiheadAttention weights per head", attention(4, 2), QK, call=over(average_attn_weights=False), layouts=False
+    ),
     Case.module("MultiheadAttention self", attention(4, 2), [real(3, 2, 4)], call=lambda m, x: m(x, x, x)),
     Case.module("MultiheadAttention no bias", attention(4, 2, bias=False), QK, call=over(), layouts=False),
     Case.module("MultiheadAttention one head", attention(4, 1), QK, call=over(), layouts=False),
@@ -119,8 +122,11 @@ LAYERS = [
         "MultiheadAttention kdim vdim",
         attention(4, 2, kdim=3, vdim=5),
         [real(3, 2, 4), real(5, 2, 3), real(5, 2, 5)],
+        atol=1e-5,
     ),
-    Case.module("MultiheadAttention kdim", attention(4, 2, kdim=3), [real(3, 2, 4), real(5, 2, 3), real(5, 2, 4)]),
+    Case.module(
+        "MultiheadAttention kdim", attention(4, 2, kdim=3), [real(3, 2, 4), real(5, 2, 3), real(5, 2, 4)], layouts=False
+    ),
     Case.module(
         "MultiheadAttention batch_first",
         attention(4, 2, batch_first=True),
