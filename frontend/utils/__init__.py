@@ -1,3 +1,4 @@
-"""Tools around training: data loading."""
+"""Tools around training: data loading, checkpoints of activations."""
 
+from ingot.utils import checkpoint as checkpoint
 from ingot.utils import data as data
