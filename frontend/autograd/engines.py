@@ -171,8 +171,9 @@ def recalled(node: Node) -> tuple[list[Any], Any]:
         check_traced(node)
         values = zip(node.saved, node.edges, strict=True)
         operands = [placed(trace.wrap(value), edge) for value, edge in values]
-        if isinstance(node.out.type, tuple):
-            return operands, None
+        if isinstance(node.types, tuple):
+            results = [trace.wrap(trace.build(get, (node.out,), {"index": i})) for i in range(len(node.types))]
+            return operands, tuple(placed(r, result_edge(node, i)) for i, r in enumerate(results))
         return operands, placed(trace.wrap(node.out), node)
     if not node.saved:
         return [None] * len(node.edges), None
@@ -180,8 +181,15 @@ def recalled(node: Node) -> tuple[list[Any], Any]:
     tensors = [None if s is None else recall(s, s.edge, node) for s in saved]
     if outs is None:
         return tensors, None
-    results = tuple(recall(s, node, node) for s in outs)
-    return tensors, results if isinstance(node.types, tuple) else results[0]
+    if isinstance(node.types, tuple):
+        return tensors, tuple(recall(s, result_edge(node, i), node) for i, s in enumerate(outs))
+    return tensors, recall(outs[0], node, node)
+
+
+def result_edge(node: Node, index: int) -> Node | None:
+    """Where cotangents flow to one of several results; None for one that is not floating."""
+    type_ = node.types[index]
+    return Node(get, {"index": index}, (node,), type_) if type_.dtype.is_floating_point else None
 
 
 def recall(saved: Saved, edge: Any, node: Node) -> Tensor:
