@@ -17,6 +17,7 @@ from ingot.compiler.codegen import target as targets
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.dims import Dim, Symbol
 from ingot.compiler.ir import Graph, Value
+from ingot.compiler.passes.decompose import decompose
 from ingot.jit import trace_specs
 from ingot.reach import reach
 from ingot.recording import Fresh, GradientSlot, Recording, Same, SameArgument
@@ -100,6 +101,7 @@ def library(functions: Mapping[str, Traced], name: str, target: Target, weights:
 def compiled_function(name: str, recording: Recording, target: Target, tensors: Tensors) -> Function:
     """One function of a library, from its trace."""
     graph, sources, names = essential(name, recording)
+    check_freestanding(graph)
     made = pipeline.translate(graph, target=target, name=name)
     outputs = tuple(replace(slot, name=n) for slot, n in zip(made.program.outputs, names, strict=True))
     captured = {
@@ -109,6 +111,21 @@ def compiled_function(name: str, recording: Recording, target: Target, tensors: 
     }
     program = replace(made.program, outputs=outputs)
     return Function(name, program, made.llvm, captured, made.workspace, tuple(symbols(graph)))
+
+
+def check_freestanding(graph: Graph) -> None:
+    """Raises BuildError (IG371) for an operation that compiled code leaves to NumPy."""
+    for value in decompose(graph).values:
+        if "lapack" in value.op.traits:
+            raise BuildError(
+                "IG371",
+                f"{graph.name}: {value.op.name} of {value.operands[0].type} is computed by NumPy's LAPACK, which a C "
+                "library cannot call",
+                where=str(value.location) if value.location else None,
+            )
+        for attr in value.attrs.values():
+            if isinstance(attr, Graph):
+                check_freestanding(attr)
 
 
 def symbols(graph: Graph) -> Iterator[Symbol]:

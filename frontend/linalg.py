@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ingot.functional import linalg as _products
+from ingot.functional import matrix_norms as _norms
 from ingot.functional.factorisations import cholesky as cholesky
 from ingot.functional.factorisations import cholesky_ex as cholesky_ex
 from ingot.functional.factorisations import cond as cond
@@ -44,6 +46,9 @@ from ingot.runtime.errors import LinAlgError as LinAlgError
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
+
+cross = _products.linalg_cross
+norm = _norms.linalg_norm
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:

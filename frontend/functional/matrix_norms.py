@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.ops import linalg as rows
-from ingot.functional.arithmetic import eq, ne, sub, where
+from ingot.functional.arithmetic import eq, mul, ne, sub, where
 from ingot.functional.arithmetic import pow as power
 from ingot.functional.reductions import amax, amin, axes_of, axis_of
 from ingot.functional.reductions import sum as sum_
@@ -62,7 +62,7 @@ def _p_norm(name: str, x: Tensor, p: float, dim: Dims, keepdim: bool) -> Tensor:
     if p == 2:
         return _root(sum_(square(x), dim, keepdim))
     if p == 0:
-        return sum_(cast_to(ne(x, 0), x._layout.dtype), dim, keepdim)
+        return sum_(where(ne(x, 0), 1.0, mul(x, 0)), dim, keepdim)
     size = abs_(x)
     if p == 1:
         return sum_(size, dim, keepdim)

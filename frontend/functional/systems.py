@@ -19,7 +19,7 @@ from ingot.functional.linalg import matmul
 from ingot.functional.reductions import any as any_
 from ingot.functional.reductions import argmax, prod
 from ingot.functional.reductions import sum as sum_
-from ingot.functional.shaping import diagonal, narrow, squeeze, transpose, unsqueeze
+from ingot.functional.shaping import diagonal, narrow, reshape, squeeze, transpose, unsqueeze
 from ingot.functional.unary import abs as abs_
 from ingot.functional.unary import log, sign
 from ingot.gate import apply, apply_several
@@ -208,7 +208,22 @@ def _solved(name: str, A: Tensor, B: Tensor, left: bool) -> tuple[Tensor, Tensor
         matrix, right = mT(matrix), mT(right)
     result, info = apply_several(rows.solve, matrix, right)
     result = result if left else mT(result)
-    return (squeeze(result, -1) if vector else result), info
+    return (squeeze(result, -1) if vector else result), _of_batch(info, a[:-2])
+
+
+def _of_batch(info: Tensor, lead: Any) -> Tensor:
+    """The numbers for matrices with these batch dimensions, which were repeated for wider ones."""
+    wide = info._layout.shape
+    if wide == lead:
+        return info
+    if 0 in wide:
+        return splat(0, dtypes.int32, lead)
+    for axis in range(len(wide) - len(lead)):
+        info = narrow(info, axis, 0, 1)
+    added = len(wide) - len(lead)
+    for axis, n in enumerate(lead):
+        info = narrow(info, axis + added, 0, n)
+    return reshape(info, lead)
 
 
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
@@ -441,7 +456,7 @@ def slogdet(A: Tensor) -> SignAndLog:
     packed, pivots, _ = apply_several(rows.lu, A)
     found = diagonal(packed, 0, -2, -1)
     exchanged = cast_to(_parity(pivots), A._layout.dtype)
-    return SignAndLog(prod(mul(sign(found.detach()), exchanged), -1), sum_(log(abs_(found)), -1))
+    return SignAndLog(prod(mul(sign(found), exchanged), -1), sum_(log(abs_(found)), -1))
 
 
 def logdet(A: Tensor) -> Tensor:
