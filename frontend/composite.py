@@ -38,6 +38,8 @@ class Recorded(NamedTuple):
     layouts: tuple[Layout, ...]
     several: bool
     derivative: Derivative | None
+    # For a function that is one row of its operands, in their order: the row's function of arrays.
+    row: Callable[..., Any] | None
 
 
 def composite(fn: Callable[P, R]) -> Callable[P, R]:
@@ -77,7 +79,18 @@ def composite(fn: Callable[P, R]) -> Callable[P, R]:
             return fn(*args, **kwargs)
         return cast(R, _results(recorded, tensors, arrays, made))
 
+    _known[call] = known
     return call
+
+
+# The recorded calls of each composite.
+_known: dict[Any, dict[Any, Recorded | None]] = {}
+
+
+def recorded_call(function: Callable[..., Any], args: tuple[Any, ...]) -> Recorded | None:
+    """How a call of a composite was recorded, if it was."""
+    known = _known.get(function)
+    return None if known is None else known.get(_key(args, {}, []))
 
 
 def _recorded(

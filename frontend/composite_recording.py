@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from ingot.compiler.ops.source import input as make_input
 from ingot.composite import Recorded, tensor_kinds
 from ingot.core import TensorBase, is_tensor, layout_of, type_of
 from ingot.modes import modes
-from ingot.straightline import straightline
+from ingot.straightline import evaluator, straightline
 from ingot.tape import Derivative, needs_grad
 from ingot.tracing import Trace
 
@@ -45,7 +46,15 @@ def record_call(
             kept = derivative.complete(values, _pulled_back(trace, derivative, results, leaves), f"{op.name}_backward")
     forward = straightline(inputs, [*values, *kept], op.name)
     layouts = tuple(layout_of(v.dtype, v.shape) for v in values)
-    return Recorded(forward, layouts, several, derivative)
+    return Recorded(forward, layouts, several, derivative, None if several else _row(values[0], inputs))
+
+
+def _row(value: Value, inputs: Sequence[Value]) -> Callable[..., Any] | None:
+    """The function of arrays of the only row that runs."""
+    if value.operands != tuple(inputs):
+        return None
+    function, attributes = evaluator(value)
+    return functools.partial(function, **attributes) if attributes else function
 
 
 def _pulled_back(

@@ -167,7 +167,7 @@ def tensor_from_array(array: Array) -> Tensor:
 
 def fresh(array: Array, layout: Layout) -> Tensor:
     """A tensor of this contiguous layout over the memory of an array that has it."""
-    tensor: Tensor = constructors[0](array, layout)
+    tensor: Tensor = Make.fresh(array, layout)
     return tensor
 
 
@@ -177,8 +177,19 @@ def _fresh_in_python(array: Array, layout: Layout) -> Any:
     return new_tensor(layout, storage)
 
 
-# What makes a tensor of an array: in Python, or natively once that is possible.
-constructors: list[Callable[[Array, Layout], Any]] = [_fresh_in_python]
+def _view_in_python(
+    layout: Layout, storage: Any, offset: int, chain: tuple[Step, ...], parent: Any, version: int
+) -> Any:
+    tensor = new_tensor(layout, storage, offset)
+    tensor._view = View(chain, parent, version)
+    return tensor
+
+
+class Make:
+    """What makes the tensors that eager code makes most: in Python, or natively once that is possible."""
+
+    fresh: Callable[[Array, Layout], Any] = staticmethod(_fresh_in_python)
+    view: Callable[[Layout, Any, int, tuple[Step, ...], Any, int], Any] = staticmethod(_view_in_python)
 
 
 def type_of(tensor: TensorBase) -> TensorType:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingot.compiler.ir import Op, Shape
 from ingot.compiler.ops.source import get
 from ingot.core import Make, Step, TensorBase, View, layout_of, new_tensor, tensor_from_array, version_of
 from ingot.eager import evaluate
 from ingot.modes import modes
+from ingot.runtime.layout import Layout
 from ingot.tape import Node, catch_up, edge_of, needs_grad, record, record_traced, record_view
 
 if TYPE_CHECKING:
@@ -85,6 +86,28 @@ def apply_view(
     if tensor._requires_grad and modes.grad:
         result._requires_grad = True
         result._node = record_view(step, tensor, edge_of(tensor), result)
+    return result
+
+
+class Seen(NamedTuple):
+    """How a view sees its tensor's memory: in which layout, by which step, and how many elements further on."""
+
+    layout: Layout
+    chain: tuple[Step]
+    shift: int
+
+
+def see(tensor: TensorBase, seen: Seen) -> Tensor:
+    """`apply_view` outside of traces, for a view that was worked out before."""
+    view = tensor._view
+    if view is not None and view.parent is not None:
+        catch_up(tensor)
+    layout = seen.layout
+    if tensor._requires_grad:
+        step = seen.chain[0]
+        return apply_view(tensor, step.op, step.attrs, layout.shape, layout.strides, tensor._offset + seen.shift)
+    storage: Any = tensor._storage
+    result: Tensor = Make.view(layout, storage, tensor._offset + seen.shift, seen.chain, tensor, version_of(storage))
     return result
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,14 +20,14 @@ from ingot.compiler.ops import view as view_rows
 from ingot.core import TensorBase, own_array, tensor_from_array
 from ingot.functional.arithmetic import add, mul, splat_or_expand
 from ingot.functional.gathering import index_tensor, needs_values, nonzero, wrapped
-from ingot.functional.shaping import permute, reshape, select, sliced, unsqueeze
-from ingot.gate import apply
+from ingot.functional.shaping import parts_seen, permute, reshape, select, sliced, unsqueeze
+from ingot.gate import Seen, apply, see
 from ingot.modes import modes
 from ingot.mutation import assign, check_writable
 from ingot.promote import cast_to, expand_to, is_number, splat
 from ingot.runtime import dtypes
 from ingot.runtime.errors import OutOfRangeError, ShapeError
-from ingot.runtime.layout import broadcast_shapes
+from ingot.runtime.layout import Layout, broadcast_shapes
 from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
@@ -45,12 +46,51 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
     if type(key) is int:
         _need_dimension(tensor, 1)
         return select(tensor, 0, key)
+    if modes.trace is None:
+        bounds = _plain_slices(key)
+        if bounds:
+            seen = _part(tensor._layout, *bounds)
+            if seen is not None:
+                return see(tensor, seen)
     basic = _basic(tensor, key if type(key) is tuple else (key,))
     if not basic.advanced:
         return _fresh_view(basic.view, tensor)
     plan = _plan(basic)
     taken = apply(index_rows.take, plan.flat, plan.linear, axis=plan.axis)
     return taken
+
+
+_ENDS = frozenset({int, type(None)})
+
+
+def _plain_slices(key: Any) -> list[Any]:
+    """Start, stop and step of all slices, if the index is made of slices of ints alone; otherwise nothing."""
+    bounds: list[Any] = []
+    for item in key if type(key) is tuple else (key,):
+        if type(item) is not slice:
+            return []
+        ends = (item.start, item.stop, item.step)
+        if type(ends[0]) not in _ENDS or type(ends[1]) not in _ENDS or type(ends[2]) not in _ENDS:
+            return []
+        bounds += ends
+    return bounds
+
+
+@lru_cache(maxsize=4096)
+def _part(layout: Layout, *bounds: int | None) -> Seen | None:
+    """How slices see memory; None for an index that does not fit."""
+    count = len(bounds) // 3
+    if count > layout.ndim:
+        return None
+    found: list[tuple[int, int, int]] = []
+    for axis, size in enumerate(layout.shape):
+        start, stop, step = bounds[3 * axis : 3 * axis + 3] if axis < count else (None, None, None)
+        by = 1 if step is None else step
+        if by < 1:
+            return None
+        begin, end, _ = slice(start, stop).indices(size)
+        found.append((begin, max(begin, end), by))
+    return parts_seen(layout, found)
 
 
 def _fresh_view(result: Tensor, tensor: Tensor) -> Tensor:

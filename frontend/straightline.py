@@ -5,12 +5,13 @@ The rows' `eval` is the meaning here too; only the way from one row to the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ingot.compiler.ir import Op, Value, toposort
+from ingot.compiler.ops.contract import dot_general, dot_prepared
 from ingot.compiler.ops.definitions import is_half
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.view import expand
@@ -68,13 +69,21 @@ def _reached(results: Sequence[Value | None], given: set[Value]) -> set[Value]:
 
 
 def _call(value: Value, number: int, operands: list[str], space: dict[str, Any]) -> str:
-    types = [t for operand in value.operands for t in operand.types]
-    space[f"f{number}"] = direct(value.op, not types or any(is_half(t.dtype.numpy) for t in types))
+    space[f"f{number}"], attributes = evaluator(value)
     named = []
-    for key, attribute in value.attrs.items():
+    for key, attribute in attributes.items():
         space[f"k{number}_{key}"] = attribute
         named.append(f"{key}=k{number}_{key}")
     return f"f{number}({', '.join([*operands, *named])})"
+
+
+def evaluator(value: Value) -> tuple[Callable[..., Any], Mapping[str, Any]]:
+    """A function of the operands' arrays that computes the value, and what it must be given by name."""
+    if value.op is dot_general:
+        a, b = value.operands
+        return dot_prepared(a.shape, b.shape, a.dtype.numpy, **value.attrs), {}
+    types = [t for operand in value.operands for t in operand.types]
+    return direct(value.op, not types or any(is_half(t.dtype.numpy) for t in types)), value.attrs
 
 
 def direct(op: Op, half: bool) -> Callable[..., Any]:

@@ -22,12 +22,20 @@ from weakref import WeakSet
 
 from ingot.runtime import dispatch_safe, flags, native, pool, storage, threads
 from ingot.runtime.dispatch_check import check
-from ingot.runtime.dispatch_native import CallTable, NativeClasses, NativeSpecialisation, allocator_functions
+from ingot.runtime.dispatch_native import (
+    CallTable,
+    NativeClasses,
+    NativeSpecialisation,
+    allocator_functions,
+    builtin,
+    slot_offsets,
+)
 from ingot.runtime.dispatch_safe import SafeSpecialisation, SafeTable
 from ingot.runtime.errors import BuildError
 from ingot.runtime.executable import raise_status
 from ingot.runtime.log import log
 from ingot.runtime.native import NativeRuntime
+from ingot.runtime.operators import NativeOperators
 from ingot.runtime.specialise import Specialisation, TensorClass
 
 UNDECIDED, NATIVE, SAFE = "undecided", "native", "safe"
@@ -40,6 +48,7 @@ _classes: NativeClasses | None = None
 _native_epoch = ctypes.c_int64(0)
 _safe_calls = 0
 _live: "WeakSet[CallObject]" = WeakSet()
+_when_native: list[Callable[[NativeOperators], None]] = []
 
 
 def install(
@@ -68,6 +77,15 @@ def install_class(tensor_class: TensorClass) -> None:
         if _mode == NATIVE:
             assert _runtime is not None
             _classes = _prepare(_runtime)
+
+
+def when_native(use: Callable[[NativeOperators], None]) -> None:
+    """Call `use` with what makes native operators, once they are possible; at once if they are."""
+    with _lock:
+        _when_native.append(use)
+        if _mode == NATIVE:
+            assert _runtime is not None
+            use(NativeOperators(_runtime, slot_offsets, builtin))
 
 
 def installed() -> TensorClass:
@@ -189,6 +207,8 @@ def activate(build: bool = True) -> bool:
         threads.publish()
         for call in list(_live):
             call.use_native()
+        for use in _when_native:
+            use(NativeOperators(runtime, slot_offsets, builtin))
     return True
 
 

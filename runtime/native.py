@@ -15,9 +15,10 @@ from typing import Any
 from ingot.runtime import cache, objects
 from ingot.runtime.errors import BuildError
 from ingot.runtime.log import log
+from ingot.runtime.operators import kernels
 
 _HERE = Path(__file__).parent
-_PARTS = ("allocator", "tensors", "guards", "execute", "dispatch", "threads")
+_PARTS = ("allocator", "tensors", "guards", "execute", "dispatch", "operators", "threads")
 # The spin-wait hint of each architecture.
 _RELAX = {
     "x86_64": ("declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"),
@@ -119,7 +120,7 @@ def source(park: str | None = None) -> str:
     texts = [(_HERE / f"{part}.ll").read_text() for part in (*_PARTS, f"park_{park}")]
     declaration, hint = _RELAX[objects.host_machine()]
     relax = f"{declaration}\ndefine internal void @cpu_relax() alwaysinline {{\n  {hint}\n  ret void\n}}\n"
-    return "\n".join([*texts, relax])
+    return "\n".join([*texts, kernels(), relax])
 
 
 def compile_text(text: str) -> bytes:
@@ -135,6 +136,7 @@ def compile_text(text: str) -> bytes:
     module.data_layout = str(machine.target_data)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     code: bytes = machine.emit_object(module)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ingot.compiler.ir import Op
 from ingot.compiler.ops import elementwise, transcendental
+from ingot.composite import composite
 from ingot.core import is_tensor
 from ingot.functional.unary import reciprocal, rsqrt, sqrt, square
 from ingot.gate import apply
@@ -37,6 +38,7 @@ def _scaled(other: Any, alpha: Any, dtype: DType) -> Any:
     return mul(other, alpha) if is_tensor(other) else other * alpha
 
 
+@composite
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input + alpha * other."""
     dtype = result_dtype(input, other)
@@ -44,6 +46,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return apply(elementwise.or_ if dtype.kind == "b" else elementwise.add, a, b)
 
 
+@composite
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other."""
     dtype = result_dtype(input, other)
@@ -57,6 +60,7 @@ def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
+@composite
 def mul(input: Any, other: Any) -> Tensor:
     """input * other."""
     dtype = result_dtype(input, other)
@@ -64,6 +68,7 @@ def mul(input: Any, other: Any) -> Tensor:
     return apply(elementwise.and_ if dtype.kind == "b" else elementwise.mul, a, b)
 
 
+@composite
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input / other. `rounding_mode`: None true division, "floor" or "trunc" to whole numbers."""
     if rounding_mode == "floor":
@@ -97,6 +102,7 @@ def rfloor_divide(input: Any, other: Any) -> Tensor:
     return floor_divide(other, input)
 
 
+@composite
 def remainder(input: Any, other: Any) -> Tensor:
     """The remainder with the sign of the divisor, as Python's %."""
     dtype = result_dtype(input, other)
@@ -109,6 +115,7 @@ def rremainder(input: Any, other: Any) -> Tensor:
     return remainder(other, input)
 
 
+@composite
 def fmod(input: Any, other: Any) -> Tensor:
     """The remainder with the sign of the dividend, as C's fmod."""
     dtype = result_dtype(input, other)
@@ -127,6 +134,7 @@ _POWERS: dict[float, Callable[[Tensor], Tensor]] = {
 }
 
 
+@composite
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent. Raises DTypeError (IG218) for an integer tensor to a negative integer."""
     dtype = result_dtype(input, exponent)
@@ -310,11 +318,13 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return apply(elementwise.select, chosen, fill, x)
 
 
+@composite
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
     return add(input, mul(tensor1, tensor2) if _is_one(value) else mul(mul(tensor1, value), tensor2))
 
 
+@composite
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 / tensor2."""
     return add(input, div(tensor1 if _is_one(value) else mul(tensor1, value), tensor2))
@@ -324,6 +334,7 @@ def _is_one(value: Any) -> bool:
     return isinstance(value, (int, float)) and value == 1
 
 
+@composite
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input), computed from the nearer end (aten/src/ATen/native/Lerp.h)."""
     if isinstance(weight, (int, float)):
@@ -370,6 +381,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return input._layout.shape == other._layout.shape and bool(eq(input, other).all())
 
 
+@composite
 def logaddexp(input: Any, other: Any) -> Tensor:
     """log(exp(input) + exp(other)) without overflow."""
     a, b = unified("logaddexp", input, other)
@@ -395,6 +407,7 @@ def hypot(input: Any, other: Any) -> Tensor:
     return masked_fill(length, infinite, math.inf)
 
 
+@composite
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), 0 where input is 0 (and other is not NaN)."""
     a, b = unified("xlogy", input, other)

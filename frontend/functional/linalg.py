@@ -47,6 +47,7 @@ def _mismatch(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:
     return ShapeError("IG228", f"{name}: {why}", where=user_line(), detail=[f"operands: {_text(a)} and {_text(b)}"])
 
 
+@composite
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The product of matrices over the last two dimensions, the others broadcast; a vector is a row on the left and a
     column on the right, and its dimension is dropped.
@@ -246,6 +247,7 @@ def _ranks(name: str, *operands: tuple[Tensor, int]) -> None:
         raise ShapeError("IG228", f"{name} expects {wanted} tensors, got {given}", where=user_line(), fix="a @ b")
 
 
+@composite
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
     return _plus(input, mm(mat1, mat2), beta, alpha)
@@ -266,6 +268,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     return _plus(input, sum(bmm(batch1, batch2), 0), beta, alpha)
 
 
+@composite
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
     return _plus(input, bmm(batch1, batch2), beta, alpha)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ingot.compiler.ir import Op, TensorType
 from ingot.compiler.ops import cumulative, elementwise, reduce, source
 from ingot.compiler.ops import index as index_rows
+from ingot.composite import composite
 from ingot.functional.arithmetic import div, eq, ne, sub, where
 from ingot.functional.arithmetic import pow as power
 from ingot.functional.unary import abs, exp, floating, log, nan_to_num, sqrt, square
@@ -75,6 +76,7 @@ def _summed_type(input: Tensor, dtype: DType | None) -> Tensor:
     return input if input._layout.dtype.is_floating_point else cast_to(input, dtypes.int64)
 
 
+@composite
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
     """The sum over `dim` (an int, several, or None for all). Bools and integers sum in int64."""
     return reduced(reduce.sum, _summed_type(input, dtype), dim, keepdim)
@@ -85,11 +87,13 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTy
     return sum(nan_to_num(input, 0.0, math.inf, -math.inf), dim, keepdim, dtype=dtype)
 
 
+@composite
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
     """The product over one dimension, or over all. Bools and integers multiply in int64."""
     return reduced(reduce.prod, _summed_type(input, dtype), dim, keepdim)
 
 
+@composite
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
     """The mean over `dim`. Raises DTypeError (IG220) for integers, unless `dtype` is floating."""
     x = input if dtype is None else cast_to(input, dtype)
@@ -108,11 +112,13 @@ def _count(input: Tensor, axes: tuple[int, ...]) -> Any:
     return math.prod(input._layout.shape[axis] for axis in axes)
 
 
+@composite
 def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The largest element over `dim`; the gradient is shared evenly by equal ones."""
     return reduced(reduce.max, input, dim, keepdim)
 
 
+@composite
 def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The smallest element over `dim`; the gradient is shared evenly by equal ones."""
     return reduced(reduce.min, input, dim, keepdim)
@@ -182,11 +188,13 @@ def elementwise_extreme(name: str, row: Op, a: Any, b: Any) -> Tensor:
     return apply(row, *unified(name, a, b))
 
 
+@composite
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is (the first of equal ones): along `dim`, or in the flattened tensor."""
     return _position(reduce.argmax, input, dim, keepdim)
 
 
+@composite
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is (the first of equal ones): along `dim`, or in the flattened tensor."""
     return _position(reduce.argmin, input, dim, keepdim)
@@ -229,6 +237,7 @@ def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     return sum(_truth(input), dim)
 
 
+@composite
 def var(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
@@ -254,6 +263,7 @@ def var(
     return div(total, freedom)
 
 
+@composite
 def std(
     input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
 ) -> Tensor:
@@ -304,6 +314,7 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
     return where(none, total, power(where(none, splat(1.0, x._layout.dtype, total._layout.shape), total), 1.0 / p))
 
 
+@composite
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over `dim`, without overflow."""
     x = floating(input)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.dims import product, quotient
 from ingot.compiler.ir import Shape, Size
 from ingot.compiler.ops import elementwise
 from ingot.compiler.ops import view as view_rows
-from ingot.core import contiguous_strides_of
+from ingot.core import Step, contiguous_strides_of, layout_of
 from ingot.functional.reductions import axis_of
-from ingot.gate import apply, apply_view
+from ingot.gate import Seen, apply, apply_view, see
+from ingot.modes import modes
 from ingot.promote import expand_to
 from ingot.runtime.errors import IngotError, OutOfRangeError, ShapeError
-from ingot.runtime.layout import normalize_dim, resolve_shape, view_strides
+from ingot.runtime.layout import Layout, normalize_dim, resolve_shape, view_strides
 from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
@@ -76,12 +78,37 @@ def strides_for(tensor: Tensor, shape: Shape) -> Any:
     return tuple(0 if n == 1 else next(kept)[1] for n in shape)
 
 
+@lru_cache(maxsize=4096, typed=True)
+def _viewed(layout: Layout, *sizes: Any) -> Seen | None:
+    """How memory is seen as another shape; None where it cannot be, and where the sizes are none."""
+    if not all(type(size) is int for size in sizes):
+        return None
+    try:
+        shape = resolve_shape(sizes, layout.numel)
+        strides = view_strides(layout.shape, layout.strides, shape)
+    except IngotError:
+        return None
+    return None if strides is None else Seen(layout_of(layout.dtype, shape, strides), _reshaping(shape), 0)
+
+
+def _reshaping(shape: Shape) -> tuple[Step]:
+    return (Step(view_rows.reshape, {"shape": shape}),)
+
+
 def view(input: Tensor, *shape: Any) -> Tensor:
     """The same memory under another shape (one size may be -1); with a dtype of the same size, its bits reread.
 
     Raises ShapeError (IG203) for another number of elements and ShapeError (IG221) when memory order does not allow it.
     """
     sizes = sizes_of(shape)
+    if modes.trace is None:
+        try:
+            seen = _viewed(input._layout, *sizes)
+        except TypeError:
+            # Something that cannot be hashed is no size.
+            seen = None
+        if seen is not None:
+            return see(input, seen)
     if len(sizes) == 1 and hasattr(sizes[0], "itemsize"):
         return apply(elementwise.bitcast, input, dtype=sizes[0])
     new_shape = resolved(sizes, input, "view")
@@ -300,6 +327,9 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
         )
     if place < 0:
         place = place + size
+    if modes.trace is None and type(place) is int:
+        row, rest = _selected(input._layout, axis, place)
+        return see(see(input, row), rest)
     part = sliced(input, axis, place, place + 1, 1)
     layout = part._layout
     shape = (*layout.shape[:axis], *layout.shape[axis + 1 :])
@@ -308,19 +338,54 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     )
 
 
+@lru_cache(maxsize=4096)
+def _selected(layout: Layout, axis: int, place: int) -> tuple[Seen, Seen]:
+    """How `select` sees memory: one index of a dimension, then without the dimension."""
+    bounds = tuple((place, place + 1, 1) if i == axis else (0, n, 1) for i, n in enumerate(layout.shape))
+    row = parts_seen(layout, bounds)
+    shape = (*layout.shape[:axis], *layout.shape[axis + 1 :])
+    strides = (*row.layout.strides[:axis], *row.layout.strides[axis + 1 :])
+    return row, Seen(layout_of(layout.dtype, shape, strides), _reshaping(shape), 0)
+
+
+def parts_seen(layout: Layout, bounds: Sequence[tuple[int, int, int]]) -> Seen:
+    """How [start:stop:step] of every dimension sees memory; 0 <= start <= stop <= size."""
+    start, stop, step = zip(*bounds, strict=True)
+    shape = tuple((end - begin + by - 1) // by for begin, end, by in bounds)
+    strides = tuple(s * by for s, by in zip(layout.strides, step, strict=True))
+    shift = sum(begin * s for begin, s, n in zip(start, layout.strides, shape, strict=True) if n)
+    chain = (Step(view_rows.slice, {"start": start, "stop": stop, "step": step}),)
+    return Seen(layout_of(layout.dtype, shape, strides), chain, shift)
+
+
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """One tensor per index of `dim`."""
     return tuple([select(input, dim, i) for i in range(input._layout.shape[axis_of(input, dim)])])
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The elements where two dimensions have equal indices (dim2's larger by `offset`), as a last dimension."""
+    """The elements where two dimensions have equal indices (dim2's larger by `offset`), as a last dimension; a view."""
     a, b = axis_of(input, dim1), axis_of(input, dim2)
-    x = movedim(input, (a, b), (-2, -1))
-    rows, columns = x._layout.shape[-2:]
+    if a == b:
+        raise ShapeError("IG202", f"diagonal dimensions cannot be identical {dim1}, {dim2}", where=user_line())
+    x: Any = movedim(input, (a, b), (-2, -1))
+    layout = x._layout
+    *outer, rows, columns = layout.shape
     down, right = max(-offset, 0), max(offset, 0)
-    length = max(min(rows - down, columns - right), 0)
+    length: Any = max(min(rows - down, columns - right), 0)
     # Flattened, the elements of a diagonal lie columns + 1 apart.
-    x = narrow(narrow(x, -2, down, length), -1, right, length)
-    flat = reshape(x, (*x._layout.shape[:-2], length * length))
-    return sliced(flat, flat._layout.ndim - 1, 0, length * length, length + 1)
+    start = down * columns + right
+    total: Any = rows * columns
+    strides = layout.strides[:-2]
+    flat_shape = (*outer, total)
+    flat = apply_view(x, view_rows.reshape, {"shape": flat_shape}, flat_shape, (*strides, 1))
+    rank = len(outer)
+    begin = start if length else 0
+    attrs = {
+        "start": (*(0,) * rank, begin),
+        "stop": (*outer, begin + (length - 1) * (columns + 1) + 1 if length else begin),
+        "step": (*(1,) * rank, columns + 1),
+    }
+    moved = x._offset + (down * layout.strides[-2] + right * layout.strides[-1] if length else 0)
+    step = layout.strides[-2] + layout.strides[-1]
+    return apply_view(flat, view_rows.slice, attrs, (*outer, length), (*strides, step), moved)
