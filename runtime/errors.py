@@ -186,6 +186,10 @@ CODES: dict[str, str] = {
     "IG358": "The tensors compared by ingot.testing are not close.",
     "IG335": "The operands or masks of multi-head attention do not fit together.",
     "IG336": "The sizes or options of an attention layer or a transformer make no layer.",
+    "IG337": "A parametrization does not fit: the tensor does not exist or has one already, what is computed has another "
+    "dtype or shape, or the computation cannot be undone without a right_inverse.",
+    "IG338": "The tensors given to functional_call do not fit the module: names are missing, unknown or given twice.",
+    "IG339": "A layer and its batch normalisation can be joined in evaluation mode only.",
     "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
     "IG352": "Derivatives were asked for by an input that does not exist or is not floating.",
     "IG353": "An operation has no derivative rule, so reverse mode cannot pass it. Detach its operands if no gradient "
@@ -223,6 +227,10 @@ CODES: dict[str, str] = {
     "IG389": "With strict=True, every output (and derivative) must depend on every input.",
     "IG395": "differentiable=True asks for gradients through the step of an optimiser. Write the update with tensor "
     "operations, which gradients flow through.",
+    "IG397": "A schedule of learning rates takes an optimiser; one that is resumed in the middle (last_epoch) reads "
+    "initial_lr from its parameter groups, which an earlier schedule or a loaded state has put there.",
+    "IG398": "LBFGS evaluates its closure as often as the values ask for, which compiled code cannot do, and knows one "
+    "line search, strong_wolfe. Compile the closure, and call step outside.",
     "IG396": "A hook before an optimiser's step returned something other than None or (args, kwargs).",
     "IG401": "There is no target of that name. `ingot build --help` lists them; host is this machine.",
     "IG402": "A graph with named sizes was compiled into a program, which needs numbers. Give sizes, or build a C "

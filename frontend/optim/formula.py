@@ -28,7 +28,8 @@ _HALVES = (dtypes.float16, dtypes.bfloat16)
 
 
 class FormulaOptimizer(Optimizer):
-    """An optimiser with `formula`, and with `scales` if steps are counted.
+    """An optimiser with `formula`, and with `scales` if steps are counted. Options reach formulas by their names, and
+    the parameter's dtype as "dtype".
 
     `optional` names options that a step does without when they are 0: formulas see None instead.
     """
@@ -105,7 +106,7 @@ class FormulaOptimizer(Optimizer):
 
     def gradient(self, o: Options, p: Any, g: Any) -> Any:
         """The gradient with its sign, and with weight decay, which may be applied to the parameter."""
-        if o["maximize"]:
+        if o.get("maximize"):
             g = -g
         decay = o.get("weight_decay")
         if decay is None:
@@ -131,6 +132,7 @@ class FormulaOptimizer(Optimizer):
         for slot, scale in zip(slots, scales, strict=True):
             p, s = slot.array, slot.arrays
             g = array_of(slot.param._grad)  # type: ignore[arg-type]
+            o["dtype"] = slot.param._layout.dtype
             if slot.half:
                 self._update_half(o, slot, g, scale)
             else:
@@ -188,6 +190,7 @@ class FormulaOptimizer(Optimizer):
         state = self._state[param]
         tensors = {name: state[name] for name in self.buffers(o, param)}
         p, g, s = param, param.grad, dict(tensors)
+        o["dtype"] = param._layout.dtype
         if param._layout.dtype in _HALVES:
             p, g, s = p.float(), g.float(), {name: t.float() for name, t in tensors.items()}
         self.formula(o, p, self.gradient(o, p, g), s, *scale)
@@ -223,7 +226,8 @@ class FormulaOptimizer(Optimizer):
                 numbers = [
                     float(state[name]) if name in state else self.first_number(group, name, state) for state in known
                 ]
-                dtype = dtypes.float64 if Defaults.dtype is dtypes.float64 else dtypes.float32
+                wide = [Defaults.dtype, *[_dtype(state.get(name)) for state in known]]
+                dtype = dtypes.float64 if dtypes.float64 in wide else dtypes.float32
                 vector = group.vectors[name] = tensor_from_array(np.array(numbers, dtype.numpy))
                 bump_epoch()
                 for i, state in enumerate(known):
@@ -281,6 +285,10 @@ class Slot:
             if state.get(name) is not tensor:
                 return False
         return param is self.param
+
+
+def _dtype(value: Any) -> Any:
+    return value._layout.dtype if isinstance(value, TensorBase) else None
 
 
 def plain_number(value: Any) -> Any:

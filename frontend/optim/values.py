@@ -13,6 +13,7 @@ from ingot.core import TensorBase
 from ingot.functional import arithmetic, unary
 from ingot.host_scalar import number_of
 from ingot.modes import modes
+from ingot.runtime import dtypes
 
 
 def sqrt(x: Any) -> Any:
@@ -50,6 +51,31 @@ def assign(target: Any, value: Any) -> None:
         target.copy_(value)  # type: ignore[attr-defined]
     else:
         target[...] = value
+
+
+def larger(x: Any, y: Any) -> Any:
+    """The larger of two numbers."""
+    if not isinstance(x, TensorBase) and not isinstance(y, TensorBase):
+        return max(x, y)
+    second = number_of((x < y).double())
+    return x * (1 - second) + y * second
+
+
+def norm(x: Any) -> Any:
+    """The root of the sum of squares, a number."""
+    return number_of((x * x).sum().sqrt()) if isinstance(x, TensorBase) else float(np.sqrt((x * x).sum()))  # type: ignore[attr-defined]
+
+
+def mean(x: Any, axis: int) -> Any:
+    """The mean along an axis, which stays with size 1."""
+    return x.mean(axis, keepdim=True) if isinstance(x, TensorBase) else x.mean(axis=axis, keepdims=True)  # type: ignore[attr-defined]
+
+
+def to_bfloat16(x: Any) -> Any:
+    """Numbers in single precision, rounded to those of bfloat16."""
+    if isinstance(x, TensorBase):
+        return x.bfloat16().float()  # type: ignore[attr-defined]
+    return x.astype(dtypes.bfloat16.numpy).astype(np.float32)
 
 
 def move(start: Any, end: Any, weight: Any) -> None:
