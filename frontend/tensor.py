@@ -87,7 +87,10 @@ class Tensor(TensorMethods):
     __array_priority__ = 1000
 
     def __new__(cls, data: Any = ()) -> Tensor:
-        return creation.tensor(data, dtype=Defaults.dtype)
+        made = creation.tensor(data, dtype=Defaults.dtype)
+        if cls is not Tensor:
+            made = core.new_tensor(made._layout, made._storage, made._offset, cls)
+        return made
 
     # ---- what a tensor is
 
