@@ -432,10 +432,11 @@ def conv_axes(anchor: Value) -> Split:
     """out[n, g*O+o, s…] = sum over c, window of w[g*O+o, c, window] * x[n, g*C+c, s*stride + window*dilation - low]."""
     x, w = anchor.operands
     attrs, groups = anchor.attrs, anchor.attrs["groups"]
-    per_group = quotient(anchor.shape[1], groups)
+    shape = (anchor.shape[1], anchor.shape[0], *anchor.shape[2:]) if attrs.get("exchanged") else anchor.shape
+    per_group = quotient(shape[1], groups)
     assert per_group is not None
-    image, group, out = ("i0", anchor.shape[0]), ("g", groups), ("o", per_group)
-    spatial: Axes = tuple((f"s{d}", n) for d, n in enumerate(anchor.shape[2:]))
+    image, group, out = ("i0", shape[0]), ("g", groups), ("o", per_group)
+    spatial: Axes = tuple((f"s{d}", n) for d, n in enumerate(shape[2:]))
     k: Axes = (("c", w.shape[1]), *((f"w{d}", n) for d, n in enumerate(w.shape[2:])))
     extents = dict([image, group, out, *spatial, *k])
     g = indexing.axis_index("g")
@@ -454,8 +455,9 @@ def conv_axes(anchor: Value) -> Split:
         if not indexing.fits(at, size, extents):
             inside = both(inside, in_range(at, size))
         place_x.append(at)
-    axes = (image, group, out, *spatial)
-    return Split((image, group), (out,), spatial, k, axes, (w, place_w, None), (x, tuple(place_x), inside))
+    axes = (group, out, image, *spatial) if attrs.get("exchanged") else (image, group, out, *spatial)
+    # Weights are shared by the images, which the tiles run over together with the places where the result lets them.
+    return Split((group,), (out,), (image, *spatial), k, axes, (w, place_w, None), (x, tuple(place_x), inside))
 
 
 def on_grid(index: Index, gap: Size) -> Expr:

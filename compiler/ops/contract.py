@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ingot.compiler.dims import quotient
 from ingot.compiler.ir import Arg, Op, Sample, Size, TensorType, Value
+from ingot.compiler.ops import phases
+from ingot.compiler.ops.definitions import is_half
 from ingot.compiler.ops.elementwise import cast
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.table import NUMBERS, check_dtype, register, shift, total
@@ -78,46 +80,54 @@ def dot_type(
     return TensorType(accumulate or a.dtype, shape)
 
 
-def dot_eval(a: Array, b: Array, *, contract: Pair, batch: Pair, accumulate: DType | None = None) -> Array:
-    product = dot_prepared(a.shape, b.shape, a.dtype, contract, batch, accumulate)
-    with np.errstate(all="ignore"):
-        return product(a, b)
+class DotSteps(NamedTuple):
+    """How a dot_general becomes one matrix product: both operands permuted and reshaped, then the result; None where
+    nothing is to be done."""
+
+    left: Axes | None
+    left_shape: Axes | None
+    right: Axes | None
+    right_shape: Axes | None
+    shape: Axes | None
 
 
 @lru_cache(maxsize=1024)
-def dot_prepared(
-    a: Axes, b: Axes, dtype: np.dtype[Any], contract: Pair, batch: Pair, accumulate: DType | None = None
-) -> Callable[[Array, Array], Array]:
-    """`dot_eval` for these shapes: one matrix product of the operands, permuted and reshaped where that is needed."""
+def dot_steps(a: Axes, b: Axes, contract: Pair, batch: Pair) -> DotSteps:
+    """The steps for operands of these shapes."""
     a_free, b_free = free_axes(len(a), contract[0], batch[0]), free_axes(len(b), contract[1], batch[1])
     lead, rows = tuple(a[i] for i in batch[0]), tuple(a[i] for i in a_free)
     columns, depth = tuple(b[j] for j in b_free), prod(a[i] for i in contract[0])
-    result = dtype if accumulate is None else accumulate.numpy
-    wide = accumulator(dtypes.from_numpy(result)).numpy
-    left = _arranged(a, batch[0] + a_free + contract[0], (*lead, prod(rows), depth))
-    right = _arranged(b, batch[1] + contract[1] + b_free, (*lead, depth, prod(columns)))
+    left, right = batch[0] + a_free + contract[0], batch[1] + contract[1] + b_free
+    left_shape, right_shape = (*lead, prod(rows), depth), (*lead, depth, prod(columns))
     product, shape = (*lead, prod(rows), prod(columns)), (*lead, *rows, *columns)
-    if left is None and right is None and product == shape and wide == result == dtype:
-        return np.matmul
-
-    def run(x: Array, y: Array) -> Array:
-        if wide != dtype:
-            x, y = x.astype(wide), y.astype(wide)
-        x, y = x if left is None else left(x), y if right is None else right(y)
-        made: Array = np.matmul(x, y)
-        if wide != result:
-            made = made.astype(result)
-        return made if product == shape else made.reshape(shape)
-
-    return run
+    return DotSteps(
+        None if left == tuple(range(len(a))) else left,
+        None if left_shape == tuple(a[i] for i in left) else left_shape,
+        None if right == tuple(range(len(b))) else right,
+        None if right_shape == tuple(b[j] for j in right) else right_shape,
+        None if product == shape else shape,
+    )
 
 
-def _arranged(shape: Axes, order: Axes, matrices: Axes) -> Callable[[Array], Array] | None:
-    """The axes in this order, then merged to matrices; None where nothing is to be done."""
-    permuted, merged = order != tuple(range(len(shape))), matrices != tuple(shape[i] for i in order)
-    if not permuted:
-        return (lambda x: x.reshape(matrices)) if merged else None
-    return (lambda x: x.transpose(order).reshape(matrices)) if merged else lambda x: x.transpose(order)
+@np.errstate(all="ignore")
+def dot_eval(a: Array, b: Array, *, contract: Pair, batch: Pair, accumulate: DType | None = None) -> Array:
+    steps = dot_steps(a.shape, b.shape, contract, batch)
+    result = a.dtype if accumulate is None else accumulate.numpy
+    if accumulate is not None or is_half(result):
+        wide = accumulator(dtypes.from_numpy(result)).numpy
+        a, b = a.astype(wide, copy=False), b.astype(wide, copy=False)
+    if steps.left is not None:
+        a = a.transpose(steps.left)
+    if steps.left_shape is not None:
+        a = a.reshape(steps.left_shape)
+    if steps.right is not None:
+        b = b.transpose(steps.right)
+    if steps.right_shape is not None:
+        b = b.reshape(steps.right_shape)
+    products: Array = np.matmul(a, b)
+    if products.dtype != result:
+        products = products.astype(result)
+    return products if steps.shape is None else products.reshape(steps.shape)
 
 
 def dot_vjp(
@@ -227,6 +237,7 @@ def conv_type(
     dilation: Steps,
     input_dilation: Steps,
     groups: Size,
+    exchanged: bool = False,
 ) -> TensorType:
     check_numbers("conv", x, w)
     rank = x.ndim - 2
@@ -246,7 +257,8 @@ def conv_type(
         raise ShapeError("IG131", f"conv of {x} and {w}: stride and dilation must be positive")
     axes = zip(x.shape[2:], input_dilation, w.shape[2:], stride, padding, dilation, strict=True)
     spatial = (positions(spread(n, gap), k, s, low, high, d, x, w) for n, gap, k, s, (low, high), d in axes)
-    return TensorType(x.dtype, (x.shape[0], w.shape[0], *spatial))
+    lead = (w.shape[0], x.shape[0]) if exchanged else (x.shape[0], w.shape[0])
+    return TensorType(x.dtype, (*lead, *spatial))
 
 
 @np.errstate(all="ignore")
@@ -259,8 +271,19 @@ def conv_eval(
     dilation: Steps,
     input_dilation: Steps,
     groups: int,
+    exchanged: bool = False,
 ) -> Array:
     """Columns of windows times the weights, in whichever layout copies longer rows."""
+    if exchanged:
+        plain = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
+        return conv_eval(x, w, groups=groups, **plain).swapaxes(0, 1)
+    if any(gap != 1 for gap in input_dilation):
+        attrs = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
+        given = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, input_dilation, strict=True)
+        results = [positions(spread(n, gap), k, s, low, high, d) for n, k, s, (low, high), d, gap in given]
+        axes = phases.axes_of(x, w, results, attrs | {"groups": groups})
+        if axes is not None:
+            return np.array(phases.dense(conv, evaluated, x, w, axes, attrs | {"groups": groups}))
     dtype, wide = x.dtype, accumulator(dtypes.from_numpy(x.dtype)).numpy
     count, channels, kernel = x.shape[0], w.shape[1], w.shape[2:]
     x = extended(x.astype(wide, copy=False), padding, input_dilation, 0)
@@ -285,6 +308,11 @@ def conv_eval(
     return out.reshape(count, len(w), *spatial).astype(dtype, copy=False)
 
 
+def evaluated(op: Op, *arrays: Array, **attrs: Any) -> Array:
+    result: Array = op.eval(*arrays, **attrs)
+    return result
+
+
 def conv_vjp(
     ct: Value,
     out: Value,
@@ -296,9 +324,12 @@ def conv_vjp(
     dilation: Steps,
     input_dilation: Steps,
     groups: Size,
+    exchanged: bool = False,
 ) -> tuple[Value, Value]:
     """Both cotangents are convolutions; Dumoulin & Visin 2016, "A guide to convolution arithmetic", section 4."""
-    spatial, rank = x.shape[2:], len(stride)
+    if exchanged:
+        ct = swapped(ct)
+    spatial = x.shape[2:]
     extents = tuple(spread(n, gap) for n, gap in zip(spatial, input_dilation, strict=True))
     axes = list(zip(extents, w.shape[2:], stride, (low for low, _ in padding), ct.shape[2:], dilation, strict=True))
     dx = conv(
@@ -320,9 +351,9 @@ def conv_vjp(
         dilation=stride,
         input_dilation=input_dilation,
         groups=groups,
+        exchanged=True,
     )
-    assert dw.type.ndim == rank + 2
-    return dx, swapped(dw)
+    return dx, dw
 
 
 def swapped(x: Value) -> Value:
@@ -350,7 +381,12 @@ def examples_as_channels(x: Value, groups: Size) -> Value:
     return reshape(turned, shape=(channels // groups, groups * count, *spatial))
 
 
-def conv_batch(size: Size, x: Value, w: Value, *, groups: Size, **attrs: Any) -> Value:
+def conv_batch(size: Size, x: Value, w: Value, *, exchanged: bool = False, **attrs: Any) -> Value:
+    out = batch_of_convs(size, x, w, **attrs)
+    return permute(out, axes=(0, 2, 1, *range(3, out.type.ndim))) if exchanged else out
+
+
+def batch_of_convs(size: Size, x: Value, w: Value, *, groups: Size, **attrs: Any) -> Value:
     """The batch axis joins the examples if all use the same weights, the output channels otherwise."""
     one_x, one_w = uniform(x), uniform(w)
     if one_w is not None:
@@ -409,8 +445,11 @@ conv: Op = register(
             conv_sample((1, 1, 6), (1, 1, 2), padding=((-1, -2),), stride=(2,)),
             conv_sample((1, 1, 2, 3, 2), (2, 1, 2, 2, 1), padding=((0, 1), (1, 0), (0, 0))),
             conv_sample((0, 2, 4), (1, 2, 2)),
+            conv_sample((2, 4, 5), (6, 2, 3), groups=2, exchanged=True),
+            conv_sample((2, 2, 3), (2, 2, 5), input_dilation=(3,), padding=((4, 3),)),
         ),
         doc="Cross-correlation x[N,C,*S], w[O,C/groups,*K] -> [N,O,*S']. `padding` gives (low, high) per spatial axis "
-        "and crops where negative; `input_dilation` spreads x with zeros (transposed convolution).",
+        "and crops where negative; `input_dilation` spreads x with zeros (transposed convolution). `exchanged`: the "
+        "result is [O,N,*S'].",
     )
 )

@@ -32,7 +32,6 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if len(amounts) % 2 or len(amounts) > 2 * rank:
         raise _unfit(input, amounts, mode, "two numbers are needed per padded dimension")
     if mode not in MODES:
-        # PyTorch raises NotImplementedError, which is a RuntimeError.
         raise _unfit(input, amounts, mode, f"the modes are {', '.join(MODES)}")
     pairs = [(rank - 1 - i, amounts[2 * i], amounts[2 * i + 1]) for i in range(len(amounts) // 2)]
     if mode == "constant":
