@@ -1,9 +1,21 @@
 """What training code does with the parameters and gradients of modules, under PyTorch's names."""
 
+from ingot.nn.utils import parametrizations as parametrizations
+from ingot.nn.utils import parametrize as parametrize
 from ingot.nn.utils import rnn as rnn
+from ingot.nn.utils import stateless as stateless
+from ingot.nn.utils.clip_grad import clip_grad_norm as clip_grad_norm
 from ingot.nn.utils.clip_grad import clip_grad_norm_ as clip_grad_norm_
 from ingot.nn.utils.clip_grad import clip_grad_value_ as clip_grad_value_
 from ingot.nn.utils.clip_grad import clip_grads_with_norm_ as clip_grads_with_norm_
 from ingot.nn.utils.clip_grad import get_total_norm as get_total_norm
 from ingot.nn.utils.convert_parameters import parameters_to_vector as parameters_to_vector
 from ingot.nn.utils.convert_parameters import vector_to_parameters as vector_to_parameters
+from ingot.nn.utils.fusion import fuse_conv_bn_eval as fuse_conv_bn_eval
+from ingot.nn.utils.fusion import fuse_conv_bn_weights as fuse_conv_bn_weights
+from ingot.nn.utils.fusion import fuse_linear_bn_eval as fuse_linear_bn_eval
+from ingot.nn.utils.fusion import fuse_linear_bn_weights as fuse_linear_bn_weights
+from ingot.nn.utils.spectral_norm import remove_spectral_norm as remove_spectral_norm
+from ingot.nn.utils.spectral_norm import spectral_norm as spectral_norm
+from ingot.nn.utils.weight_norm import remove_weight_norm as remove_weight_norm
+from ingot.nn.utils.weight_norm import weight_norm as weight_norm

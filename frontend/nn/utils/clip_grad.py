@@ -101,3 +101,7 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
     limit = float(clip_value)
     for gradient in _gradients(parameters):
         clamp_(gradient, -limit, limit)
+
+
+# PyTorch's older name.
+clip_grad_norm = clip_grad_norm_
