@@ -167,7 +167,7 @@ class SWALR(LRScheduler):
     def get_lr(self) -> list[Any]:
         """From the present rates, so that the rates of the way's start need not be known."""
         self._note_use()
-        step = self.last_epoch - 1 if self.anneal_epochs == 0 else self.last_epoch
+        step = max(1, self.last_epoch) if self.anneal_epochs == 0 else self.last_epoch
         before, now = self._share(max(0, step - 1)), self._share(max(0, step))
         rates = []
         for group in self.optimizer.param_groups:
