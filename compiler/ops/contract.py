@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ingot.compiler.dims import quotient
 from ingot.compiler.ir import Arg, Op, Sample, Size, TensorType, Value
 from ingot.compiler.ops import phases
-from ingot.compiler.ops.definitions import is_half
 from ingot.compiler.ops.elementwise import cast
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.table import NUMBERS, check_dtype, register, shift, total
@@ -80,54 +79,46 @@ def dot_type(
     return TensorType(accumulate or a.dtype, shape)
 
 
-class DotSteps(NamedTuple):
-    """How a dot_general becomes one matrix product: both operands permuted and reshaped, then the result; None where
-    nothing is to be done."""
-
-    left: Axes | None
-    left_shape: Axes | None
-    right: Axes | None
-    right_shape: Axes | None
-    shape: Axes | None
+def dot_eval(a: Array, b: Array, *, contract: Pair, batch: Pair, accumulate: DType | None = None) -> Array:
+    product = dot_prepared(a.shape, b.shape, a.dtype, contract, batch, accumulate)
+    with np.errstate(all="ignore"):
+        return product(a, b)
 
 
 @lru_cache(maxsize=1024)
-def dot_steps(a: Axes, b: Axes, contract: Pair, batch: Pair) -> DotSteps:
-    """The steps for operands of these shapes."""
+def dot_prepared(
+    a: Axes, b: Axes, dtype: np.dtype[Any], contract: Pair, batch: Pair, accumulate: DType | None = None
+) -> Callable[[Array, Array], Array]:
+    """`dot_eval` for these shapes: one matrix product of the operands, permuted and reshaped where that is needed."""
     a_free, b_free = free_axes(len(a), contract[0], batch[0]), free_axes(len(b), contract[1], batch[1])
     lead, rows = tuple(a[i] for i in batch[0]), tuple(a[i] for i in a_free)
     columns, depth = tuple(b[j] for j in b_free), prod(a[i] for i in contract[0])
-    left, right = batch[0] + a_free + contract[0], batch[1] + contract[1] + b_free
-    left_shape, right_shape = (*lead, prod(rows), depth), (*lead, depth, prod(columns))
+    result = dtype if accumulate is None else accumulate.numpy
+    wide = accumulator(dtypes.from_numpy(result)).numpy
+    left = _arranged(a, batch[0] + a_free + contract[0], (*lead, prod(rows), depth))
+    right = _arranged(b, batch[1] + contract[1] + b_free, (*lead, depth, prod(columns)))
     product, shape = (*lead, prod(rows), prod(columns)), (*lead, *rows, *columns)
-    return DotSteps(
-        None if left == tuple(range(len(a))) else left,
-        None if left_shape == tuple(a[i] for i in left) else left_shape,
-        None if right == tuple(range(len(b))) else right,
-        None if right_shape == tuple(b[j] for j in right) else right_shape,
-        None if product == shape else shape,
-    )
+    if left is None and right is None and product == shape and wide == result == dtype:
+        return np.matmul
+
+    def run(x: Array, y: Array) -> Array:
+        if wide != dtype:
+            x, y = x.astype(wide), y.astype(wide)
+        x, y = x if left is None else left(x), y if right is None else right(y)
+        made: Array = np.matmul(x, y)
+        if wide != result:
+            made = made.astype(result)
+        return made if product == shape else made.reshape(shape)
+
+    return run
 
 
-@np.errstate(all="ignore")
-def dot_eval(a: Array, b: Array, *, contract: Pair, batch: Pair, accumulate: DType | None = None) -> Array:
-    steps = dot_steps(a.shape, b.shape, contract, batch)
-    result = a.dtype if accumulate is None else accumulate.numpy
-    if accumulate is not None or is_half(result):
-        wide = accumulator(dtypes.from_numpy(result)).numpy
-        a, b = a.astype(wide, copy=False), b.astype(wide, copy=False)
-    if steps.left is not None:
-        a = a.transpose(steps.left)
-    if steps.left_shape is not None:
-        a = a.reshape(steps.left_shape)
-    if steps.right is not None:
-        b = b.transpose(steps.right)
-    if steps.right_shape is not None:
-        b = b.reshape(steps.right_shape)
-    products: Array = np.matmul(a, b)
-    if products.dtype != result:
-        products = products.astype(result)
-    return products if steps.shape is None else products.reshape(steps.shape)
+def _arranged(shape: Axes, order: Axes, matrices: Axes) -> Callable[[Array], Array] | None:
+    """The axes in this order, then merged to matrices; None where nothing is to be done."""
+    permuted, merged = order != tuple(range(len(shape))), matrices != tuple(shape[i] for i in order)
+    if not permuted:
+        return (lambda x: x.reshape(matrices)) if merged else None
+    return (lambda x: x.transpose(order).reshape(matrices)) if merged else lambda x: x.transpose(order)
 
 
 def dot_vjp(
