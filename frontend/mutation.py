@@ -166,7 +166,7 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
     def write(*args: P.args, **kwargs: P.kwargs) -> Tensor:
         target: Any = args[0]
         check_writable(target)
-        if modes.grad and modes.trace is None:
+        if modes.grad:
             # What the derivative reads of the operands is what they held before.
             operands = [_before(target) if a is target and needs_grad(target) else a for a in args]
             return assign(target, fitted(target, fn(*operands, **kwargs)))  # type: ignore[arg-type]
@@ -179,7 +179,11 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
 
 def _before(target: Tensor) -> Tensor:
     """What the tensor holds at present, at the same place of the tape."""
-    copy = tensor_from_array(np.array(array_of(target), order="C", copy=True))
+    trace = modes.trace
+    if trace is not None:
+        copy = trace.wrap(trace.value_of(target))
+    else:
+        copy = tensor_from_array(np.array(array_of(target), order="C", copy=True))
     copy._requires_grad, copy._node = True, target._node
     return copy
 

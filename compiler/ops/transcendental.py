@@ -187,7 +187,9 @@ atanh: Op = elementwise(
 
 
 def _atan2_vjp(g: Value, y: Value, a: Value, b: Value) -> tuple[Value, Value]:
-    part = div(g, add(mul(a, a), mul(b, b)))
+    square = add(mul(a, a), mul(b, b))
+    # 0 at the origin, which has no angle.
+    part = div(g, select(eq(square, zeros_like(square)), ones_like(square), square))
     return mul(part, b), neg(mul(part, a))
 
 

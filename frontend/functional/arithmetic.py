@@ -10,7 +10,7 @@ from ingot.compiler.ir import Op
 from ingot.compiler.ops import elementwise, transcendental
 from ingot.composite import composite
 from ingot.core import is_tensor
-from ingot.functional.unary import reciprocal, rsqrt, sqrt, square
+from ingot.functional.unary import logical_not, reciprocal, rsqrt, sqrt, square
 from ingot.gate import apply
 from ingot.modes import Defaults
 from ingot.promote import cast_to, common_shape, expand_to, is_number, result_dtype, splat, unified
@@ -252,21 +252,20 @@ def differs(input: Tensor, other: Any) -> Tensor:
 def fmax(input: Any, other: Any) -> Tensor:
     """The larger of two elements; where one is NaN, the other."""
     a, b = unified("fmax", input, other)
-    return apply(elementwise.maximum, *_without_nan(a, b))
+    return _chosen(apply(elementwise.ge, a, b), a, b)
 
 
 def fmin(input: Any, other: Any) -> Tensor:
     """The smaller of two elements; where one is NaN, the other."""
     a, b = unified("fmin", input, other)
-    return apply(elementwise.minimum, *_without_nan(a, b))
+    return _chosen(apply(elementwise.le, a, b), a, b)
 
 
-def _without_nan(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    if not a._layout.dtype.is_floating_point:
-        return a, b
-    return apply(elementwise.select, apply(elementwise.isnan, a), b, a), apply(
-        elementwise.select, apply(elementwise.isnan, b), a, b
-    )
+def _chosen(first: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """`a` where it is the first or `b` is NaN; of equal elements the gradient goes to `a`, as in PyTorch."""
+    if a._layout.dtype.is_floating_point:
+        first = apply(elementwise.or_, first, apply(elementwise.isnan, b))
+    return apply(elementwise.select, first, a, b)
 
 
 @overload
@@ -411,8 +410,10 @@ def hypot(input: Any, other: Any) -> Tensor:
 def xlogy(input: Any, other: Any) -> Tensor:
     """input * log(other), 0 where input is 0 (and other is not NaN)."""
     a, b = unified("xlogy", input, other)
-    zero = logical_and(eq(a, 0), logical_not_nan(b))
-    return masked_fill(mul(a, b.log()), zero, 0.0)
+    # Where the logarithm is finite it stays, as the derivative by the zero.
+    finite = logical_and(gt(b, 0), lt(b, math.inf))
+    zero = logical_and(eq(a, 0), logical_and(logical_not_nan(b), logical_not(finite)))
+    return mul(a, masked_fill(b, zero, 1.0).log())
 
 
 def logical_not_nan(x: Tensor) -> Tensor:

@@ -240,10 +240,10 @@ def _is_sized(bound: Any) -> bool:
 
 def _limited(x: Tensor, bound: Tensor, *, is_min: bool, constant: bool) -> Tensor:
     """PyTorch's gradient of clamp at the bound itself goes to x, where maximum's would be shared."""
-    if constant:
-        outside = apply(elementwise.lt if is_min else elementwise.gt, x, bound)
-        return apply(elementwise.select, outside, bound, x)
-    return apply(elementwise.maximum if is_min else elementwise.minimum, x, bound)
+    outside = apply(elementwise.lt if is_min else elementwise.gt, x, bound)
+    if not constant and bound._layout.dtype.is_floating_point:
+        outside = apply(elementwise.or_, outside, apply(elementwise.isnan, bound))
+    return apply(elementwise.select, outside, bound, x)
 
 
 clip = clamp
