@@ -138,6 +138,7 @@ recorders: list[Callable[[Callable[..., Any], Op, tuple[Any, ...], dict[str, Any
 def _results(recorded: Recorded, tensors: list[Any], arrays: list[Array], made: tuple[Any, ...]) -> Any:
     """The results as tensors, on the tape if they have a derivative."""
     layouts, derivative = recorded.layouts, recorded.derivative
+    results: tuple[Any, ...]
     if len(layouts) == 1:
         first = fresh(own_array(made[0], arrays), layouts[0])
         if derivative is None:

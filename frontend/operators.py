@@ -70,8 +70,9 @@ def _with_kernels(
     """The operation in Python, which adds the kernels of the layouts that it meets."""
 
     def slow(input: Any, other: Any) -> Any:
-        layout = input._layout
-        if getattr(other, "_layout", None) is layout and layout.contiguous and 0 < layout.numel <= LARGEST:
+        layout: Layout = input._layout
+        same = isinstance(other, Tensor) and other._layout is layout
+        if same and layout.contiguous and 0 < layout.numel <= LARGEST:
             kernel = native.kernel(operation, layout.dtype)
             if kernel is not None:
                 if len(kernels) >= _LIMIT:

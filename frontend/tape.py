@@ -201,8 +201,11 @@ def record(op: Op, attrs: Mapping[str, Any], tensors: Sequence[TensorBase], resu
     """A node for an operation on concrete tensors; it keeps only what its derivative will read."""
     edges = tuple([edge_of(t) for t in tensors])
     types = [type_of(t) for t in results]
-    node = Node(op, attrs, edges, types[0] if len(types) == 1 else tuple(types))
-    node.plan = plan_for(op, attrs, tuple([type_of(t) for t in tensors]), tuple([e is not None for e in edges]))
+    plan = plan_for(op, attrs, tuple([type_of(t) for t in tensors]), tuple([e is not None for e in edges]))
+    # Operations with several results may have just one of them.
+    several = plan.forward is not None and isinstance(plan.forward.type, tuple)
+    node = Node(op, attrs, edges, tuple(types) if several else types[0])
+    node.plan = plan
     operands = [save(t, e) if used else None for t, e, used in zip(tensors, edges, node.plan.operands, strict=True)]
     # The edge of a result is the node itself, left out so that a node never refers to itself.
     outs = [save(t, None) for t in results] if node.plan.out else None
@@ -341,14 +344,13 @@ class Plan:
         """The operands' cotangents as arrays, None where there are none."""
         filled = self.filled(cotangents)
         given: list[Any] = []
-        several = False
         if node.saved:
+            assert node.op is not None
             operands, outs = node.saved
             given = [saved_array(saved, node.op) for saved in operands if saved is not None]
             if outs is not None:
-                several = isinstance(node.types, tuple)
                 arrays = tuple([saved_array(saved, node.op) for saved in outs])
-                given.append(arrays if several else arrays[0])
+                given.append(arrays if isinstance(node.types, tuple) else arrays[0])
         if self.code is not None:
             return quietly(self.code, *filled, *given)
         read = self.reads()
@@ -374,7 +376,7 @@ class Plan:
     def filled(self, cotangents: Sequence[Array | None]) -> list[Array]:
         """The cotangents, zeros for those that nothing flowed to."""
         return [
-            np.zeros(v.shape, v.dtype.numpy) if array is None else array  # type: ignore[arg-type]
+            np.zeros(v.shape, v.dtype.numpy) if array is None else array
             for v, array in zip(self.cotangents, cotangents, strict=True)
             if v is not None
         ]
