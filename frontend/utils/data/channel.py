@@ -112,7 +112,7 @@ class Channel:
 
     def _received(self) -> Any:
         try:
-            data, handles, _, _ = socket.recv_fds(self.socket, _INLINE, 1)
+            data, handles = self._next_packet()
         except BlockingIOError:
             raise
         except OSError as error:
@@ -125,6 +125,13 @@ class Channel:
             return _unpacked(memoryview(mmap.mmap(handles[0], 0)))
         finally:
             os.close(handles[0])
+
+    def _next_packet(self) -> tuple[bytes, list[int]]:
+        try:
+            return socket.recv_fds(self.socket, _INLINE, 1)[:2]
+        except ConnectionResetError:
+            # It is reported once, ahead of packets that the other side sent before it went.
+            return socket.recv_fds(self.socket, _INLINE, 1)[:2]
 
 
 def _memory_file() -> int:

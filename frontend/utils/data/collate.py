@@ -33,7 +33,7 @@ def default_collate(batch: Any) -> Any:
     if isinstance(first, np.ndarray):
         if _NOT_NUMBERS.search(first.dtype.str):
             raise _no_batch(first.dtype)
-        return _stacked([as_tensor(array) for array in batch])
+        return _stacked_arrays(batch)
     if isinstance(first, np.generic):
         if _NOT_NUMBERS.search(first.dtype.str):
             raise _no_batch(first.dtype)
@@ -111,6 +111,16 @@ def _stacked(batch: Any) -> Any:
     made = np.empty((len(batch), *layout.shape), layout.dtype.numpy)
     for place, sample in enumerate(batch):
         made[place] = array_of(sample)
+    return tensor_from_array(made)
+
+
+def _stacked_arrays(batch: Any) -> Any:
+    first = batch[0]
+    if any(type(a) is not np.ndarray or a.shape != first.shape or a.dtype != first.dtype for a in batch):
+        return _stacked([as_tensor(array) for array in batch])
+    made = np.empty((len(batch), *first.shape), dtypes.from_numpy(first.dtype).numpy)
+    for place, array in enumerate(batch):
+        made[place] = array
     return tensor_from_array(made)
 
 

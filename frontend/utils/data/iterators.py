@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -71,11 +72,10 @@ class Worker:
             raise self._gone() from None
 
     def send(self, task: Any) -> None:
-        """Give the worker something to do. Raises WorkerError (IG414) when the process has gone."""
-        try:
+        """Give the worker something to do. That it has gone shows when its answer is waited for: it may have sent
+        others before."""
+        with contextlib.suppress(Closed):
             self.channel.send(task)
-        except Closed:
-            raise self._gone() from None
 
     def _gone(self) -> WorkerError:
         self.process.join(_GRACE)
