@@ -90,7 +90,9 @@ class LBFGS(Optimizer):
                 break
             evaluated = 0
             if group["line_search_fn"] is not None:
-                loss, gradient, t, evaluated = self._searched(closure, t, direction, loss, gradient, slope)
+                here = Point(0.0, loss, gradient, slope)
+                tries = min(_MOST, group["max_eval"] - evaluations)
+                loss, gradient, t, evaluated = self._searched(closure, t, direction, here, tries)
                 h = h._replace(t=t)
             else:
                 self._add(t, direction)
@@ -112,7 +114,7 @@ class LBFGS(Optimizer):
         return first
 
     def _searched(
-        self, closure: Callable[[], Any], t: float, direction: Any, loss: float, gradient: Any, slope: float
+        self, closure: Callable[[], Any], t: float, direction: Any, here: Point, tries: int
     ) -> tuple[float, Any, float, int]:
         """Search along the direction and go there: loss, gradient, step and how often the closure was called."""
         if self.param_groups[0]["line_search_fn"] != "strong_wolfe":
@@ -129,7 +131,7 @@ class LBFGS(Optimizer):
             return Point(step, value, found, float(found.dot(direction)))
 
         width = float(direction.abs().max())
-        point, count = strong_wolfe(evaluate, Point(0.0, loss, gradient, slope), t, width)
+        point, count = strong_wolfe(evaluate, here, t, width, tries)
         self._add(point.t, direction)
         return point.f, point.g, point.t, count
 
@@ -196,8 +198,10 @@ class Point(NamedTuple):
     slope: float
 
 
-def strong_wolfe(evaluate: Callable[[float], Point], start: Point, t: float, width: float) -> tuple[Point, int]:
-    """A step with enough decrease and a small slope, and how many were evaluated.
+def strong_wolfe(
+    evaluate: Callable[[float], Point], start: Point, t: float, width: float, most: int
+) -> tuple[Point, int]:
+    """A step with enough decrease and a small slope, and how many were evaluated: after `most` more, the best is taken.
 
     Nocedal & Wright 2006, algorithms 3.5 (bracketing) and 3.6 (zoom). `width`: the largest element of the direction.
     """
@@ -210,7 +214,7 @@ def strong_wolfe(evaluate: Callable[[float], Point], start: Point, t: float, wid
 
     point, before, count, tries = evaluate(t), start, 1, 0
     bracket = [start, point]
-    while tries < _MOST:
+    while tries < most:
         if too_high(point) or (tries > 1 and point.f >= before.f):
             bracket = [before, point]
             break
@@ -227,7 +231,7 @@ def strong_wolfe(evaluate: Callable[[float], Point], start: Point, t: float, wid
         bracket = [start, point]
     low, high = (0, 1) if bracket[0].f <= bracket[1].f else (1, 0)
     stuck = False
-    while tries < _MOST and abs(bracket[1].t - bracket[0].t) * width >= _NARROW:
+    while tries < most and abs(bracket[1].t - bracket[0].t) * width >= _NARROW:
         t, stuck = _inside(bracket, stuck)
         point = evaluate(t)
         count += 1
