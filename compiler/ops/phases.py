@@ -22,7 +22,7 @@ class Axis(NamedTuple):
     phases: int  # that have taps
     gap: int  # results of one phase are so far apart
     padding: tuple[int, int]
-    count: int  # results of each phase
+    results: int  # of each phase
     skipped: int  # results before the first one
     wanted: int  # results
 
@@ -63,7 +63,7 @@ def dense(conv: Op, call: Callable[..., Any], x: Any, w: Any, axes: Sequence[Axi
     w = call(reshape, w, shape=(outputs, inputs, *(n for axis in axes for n in (axis.taps, axis.phases))))
     w = call(flip, w, axes=tuple(range(3, 3 + 2 * rank, 2)))
     w = call(permute, w, axes=(0, *range(3, 3 + 2 * rank, 2), 1, *range(2, 2 + 2 * rank, 2)))
-    phases, counts = [axis.phases for axis in axes], [axis.count for axis in axes]
+    phases, counts = [axis.phases for axis in axes], [axis.results for axis in axes]
     out = call(
         conv,
         x,
@@ -85,6 +85,6 @@ def dense(conv: Op, call: Callable[..., Any], x: Any, w: Any, axes: Sequence[Axi
     front = (0, 1 + rank) if exchanged else (0, 1)
     order = (*front, *(i for d in range(rank) for i in (2 + rank + d, first + d)))
     out = call(permute, out, axes=order)
-    out = call(reshape, out, shape=(*out.shape[:2], *(axis.count * axis.gap for axis in axes)))
+    out = call(reshape, out, shape=(*out.shape[:2], *(axis.results * axis.gap for axis in axes)))
     start, stop = (0, 0, *(axis.skipped for axis in axes)), [axis.skipped + axis.wanted for axis in axes]
     return call(slice, out, start=start, stop=(*out.shape[:2], *stop), step=(1,) * (rank + 2))

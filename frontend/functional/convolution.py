@@ -419,7 +419,7 @@ def _summed(x: Tensor, axis: int, size: Any, stride: int, dilation: int) -> Tens
         return tuple([n if i == axis else 0 for i in range(rank)])
 
     total: Tensor | None = None
-    for i in range(window):  # type: ignore[arg-type]
+    for i in range(window):
         rest = size - i * dilation - ((count - 1) * stride + 1)
         part = squeeze(sliced(x, axis, i, i + 1, 1), axis)
         part = apply(

@@ -161,8 +161,11 @@ def _resampled(
 
 
 def _positions(target: int, scale: Any, align_corners: bool) -> Array:
-    at = np.arange(target, dtype=type(scale))
-    return at * scale if align_corners else (at + type(scale)(0.5)) * scale - type(scale)(0.5)
+    at: Array = np.arange(target, dtype=type(scale))
+    if not align_corners:
+        at = at + type(scale)(0.5)
+    at = at * scale
+    return at if align_corners else at - type(scale)(0.5)
 
 
 def _linear_taps(size: int, target: int, scale: Any, align_corners: bool) -> Taps:
@@ -315,7 +318,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         raise ShapeError(
             "IG300", f"channel_shuffle expects at least 3 dimensions, got {described(input)}", where=user_line()
         )
-    if groups < 1 or shape[1] % groups:  # type: ignore[operator]
+    if groups < 1 or shape[1] % groups:
         raise ShapeError(
             "IG300",
             f"channel_shuffle: the channels must be a multiple of {groups} groups, got {described(input)}",
@@ -328,7 +331,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """[..., c * r^2, h, w] to [..., c, h * r, w * r]. Shi et al. 2016. Raises ShapeError (IG300)."""
     shape, r = input._layout.shape, upscale_factor
-    if len(shape) < 3 or r < 1 or shape[-3] % (r * r):  # type: ignore[operator]
+    if len(shape) < 3 or r < 1 or shape[-3] % (r * r):
         raise ShapeError(
             "IG300",
             f"pixel_shuffle expects [..., c * {r}^2, h, w], got {described(input)}",
@@ -344,7 +347,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """[..., c, h * r, w * r] to [..., c * r^2, h, w]. Raises ShapeError (IG300)."""
     shape, r = input._layout.shape, downscale_factor
-    if len(shape) < 3 or r < 1 or shape[-2] % r or shape[-1] % r:  # type: ignore[operator]
+    if len(shape) < 3 or r < 1 or shape[-2] % r or shape[-1] % r:
         raise ShapeError(
             "IG300",
             f"pixel_unshuffle expects [..., h * {r}, w * {r}], got {described(input)}",
