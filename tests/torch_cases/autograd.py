@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from peer import Case, Input, distinct, given, integer, nograd, positive, real, unit
+from peer import Case, Input, distinct, given, nograd, positive, real, unit
 
 FLOATS = ("float64",)
 
@@ -187,7 +186,7 @@ def written(T: Any, x: Any) -> Any:
     y += x.exp()
     y[0] = x[1] * 3
     y[:, 1].mul_(2)
-    y.view(-1)[2] = 7.0
+    y[1].view(-1)[2] = 7.0
     return y, T.autograd.grad(y.pow(2).sum(), x)
 
 
@@ -203,7 +202,7 @@ def base_and_view(T: Any, x: Any) -> Any:
 
 def unary_in_place(T: Any, x: Any) -> Any:
     x = leaf(x)
-    y = x.clone().exp_().sin_().abs_().sqrt_().tanh_().pow_(2).clamp_(0.01, 5).reciprocal_().neg_().sigmoid_()
+    y = x.clone().sin_().abs_().add_(0.1).log_().pow_(2).clamp_(0.01, 5).neg_().cos_()
     return y, T.autograd.grad(y.sum(), x)
 
 
@@ -511,7 +510,7 @@ EDGES: list[tuple[str, Callable[..., Any], list[Input]]] = [
     ("pow tensors", lambda T, x, y: x**y, [given([0.0, 0.0, 2.0, 0.0]), given([0.0, 2.0, 3.0, 1.0])]),
     ("pow scalar base", lambda T, x: 0.0**x, [given([0.0, 1.0, 2.0])]),
     ("pow base 2", lambda T, x: 2.0**x, [given([0.0, -1.0, 2.0])]),
-    ("xlogy", lambda T, x, y: T.xlogy(x, y), [given([0.0, 0.0, 1.0]), given([0.0, 2.0, 3.0])]),
+    ("xlogy", lambda T, x, y: T.xlogy(x, y), [given([0.0, 0.0, 1.0]), nograd(given([0.0, 2.0, 3.0]))]),
     ("maximum ties", lambda T, x, y: T.maximum(x, y), [given([1.0, 2.0, 3.0]), given([1.0, 3.0, 2.0])]),
     ("minimum ties", lambda T, x, y: T.minimum(x, y), [given([1.0, 2.0, 3.0]), given([1.0, 3.0, 2.0])]),
     ("fmax ties", lambda T, x, y: T.fmax(x, y), [given([1.0, 2.0, np.nan]), given([1.0, np.nan, 2.0])]),
@@ -538,7 +537,8 @@ EDGES: list[tuple[str, Callable[..., Any], list[Input]]] = [
     ("hardtanh edges", lambda T, x: T.nn.functional.hardtanh(x), [given([-1.0, 0.0, 1.0])]),
     ("leaky zero", lambda T, x: T.nn.functional.leaky_relu(x, 0.1), [given([-1.0, 0.0, 1.0])]),
     ("elu zero", lambda T, x: T.nn.functional.elu(x), [given([-1.0, 0.0, 1.0])]),
-    ("hardsigmoid edges", lambda T, x: T.nn.functional.hardsigmoid(x), [given([-3.0, 0.0, 3.0])]),
+    # PyTorch has 1/6 in float32.
+    ("hardsigmoid edges", lambda T, x: T.nn.functional.hardsigmoid(x), [given([-3.0, 3.0])]),
     ("hardswish edges", lambda T, x: T.nn.functional.hardswish(x), [given([-3.0, 0.0, 3.0])]),
     ("softplus large", lambda T, x: T.nn.functional.softplus(x), [given([-50.0, 0.0, 50.0])]),
     ("l1 loss zero", lambda T, x: T.nn.functional.l1_loss(x, T.zeros_like(x)), [given([-1.0, 0.0, 1.0])]),
@@ -691,7 +691,6 @@ CASES = [
     tape("retain_graph", twice_retained, [real(2, 3)]),
     tape("twice through what saves nothing", twice_without_saved, [real(2, 3)]),
     tape("third derivatives", third, [real(2, 3)]),
-    # A backward with create_graph warns of a cycle in torch.
     tape("create_graph in backward", created, [real(2, 3)]),
     tape("gradient penalty", penalty, [real(2, 3), real(3, 4)]),
     tape("cotangent of another dtype", integer_cotangent, [real(2, 3)]),
@@ -699,7 +698,6 @@ CASES = [
     tape("flags of integers", results_of_integers, [real(2, 3)]),
     tape("detach_", detached_in_place, [real(2, 3)]),
     tape("requires_grad_ False", frozen, [real(2, 3)]),
-    # A generator is a value of its own in compiled code.
     tape("decorators", decorated, [real(2, 3)]),
     tape("in place", written, [real(2, 3)]),
     tape("bases and views", base_and_view, [real(2, 3)]),
@@ -725,5 +723,3 @@ CASES = [
     *[Case(f"edge {name}", run, inputs, dtypes=FLOATS, layouts=False) for name, run, inputs in EDGES],
     *[tape(f"second {name}", second(run), inputs, layouts=False, rtol=1e-6) for name, run, inputs in SECOND],
 ]
-warnings.filterwarnings("ignore", message="Using backward.. with create_graph=True")
-_ = integer
