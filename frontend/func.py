@@ -12,6 +12,7 @@ from ingot.core import TensorBase, type_of
 from ingot.functional.conversion import clone
 from ingot.gate import detached
 from ingot.modes import modes
+from ingot.nn.utils.stateless import functional_call as functional_call
 from ingot.runtime.errors import GradError
 from ingot.source_lines import user_line
 from ingot.tape import Node, edge_of, needs_grad

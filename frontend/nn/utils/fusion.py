@@ -31,7 +31,7 @@ def _scaled(
     shape[rows] = -1
     offset = (zeros_like(running_mean) if bias is None else bias) - running_mean
     moved = offset * scale + (zeros_like(running_mean) if shift is None else shift)
-    trained = (weight.requires_grad, weight.requires_grad if bias is None else bias.requires_grad)
+    trained = (weight.requires_grad, bias is not None and bias.requires_grad)
     dtype = weight.dtype if bias is None else bias.dtype
     return (
         Parameter((weight * scale.reshape(shape)).to(weight.dtype).detach(), trained[0]),

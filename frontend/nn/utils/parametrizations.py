@@ -15,7 +15,7 @@ from ingot.tensor import Tensor
 
 
 def norm_except(x: Tensor, dim: int | None) -> Tensor:
-    """The norms of the slices along `dim`, that dimension kept at its size and the others at 1; of all for None or -1."""
+    """The norms of the slices along `dim`, that one kept at its size and the others at 1; of all for None or -1."""
     if dim is None or dim == -1:
         return norm(x)
     kept = dim % x.dim()

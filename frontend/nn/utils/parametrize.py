@@ -1,7 +1,7 @@
 """Parameters that are computed from others whenever they are read: `register_parametrization`.
 
-A module with such a tensor gets a class of its own, whose property of the tensor's name computes it. What it is computed
-from are parameters of a ParametrizationList below `module.parametrizations`.
+A module with such a tensor gets a class of its own, whose property of the tensor's name computes it. What it is
+computed from are parameters of a ParametrizationList below `module.parametrizations`.
 """
 
 from __future__ import annotations
@@ -117,8 +117,10 @@ class ParametrizationList(ModuleList):
         return [getattr(self, f"original{i}") for i in range(self.ntensors)]
 
     def right_inverse(self, value: Tensor) -> None:
-        """Set what the tensor is computed from, so that it is `value`. Raises GradError (IG337), a RuntimeError, where a
-        parametrization has no right_inverse."""
+        """Set what the tensor is computed from, so that it is `value`.
+
+        Raises GradError (IG337), a RuntimeError, where a parametrization has no right_inverse.
+        """
         with no_grad():
             new: Any = value
             for module in reversed(list(self)):

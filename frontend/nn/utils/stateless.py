@@ -24,8 +24,8 @@ def functional_call(
     """module(*args, **kwargs) with the given tensors, by path, in the place of its parameters and buffers.
 
     `args` may be a single argument. `tie_weights`: a tensor that the module has under several names is replaced under
-    all. `strict`: every parameter and buffer must be given. Raises SpecError and GradError (IG338) for dicts that do not
-    fit, TypeError for things that are no tensors.
+    all. `strict`: every parameter and buffer must be given. Raises SpecError and GradError (IG338) for dicts that do
+    not fit, TypeError for things that are no tensors.
     """
     given = _joined(parameter_and_buffer_dicts)
     places = _places(module)
