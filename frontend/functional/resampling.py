@@ -104,7 +104,7 @@ def interpolate(
     for d, (target, factor) in enumerate(zip(sizes, factors, strict=True)):
         scale = _scale(spatial[d], target, factor, bool(align_corners), precision)
         x = _resampled(x, 2 + d, mode, target, scale, bool(align_corners), antialias)
-    return cast_to(x, dtype) if x is not input else input.clone()
+    return _apart(cast_to(x, dtype), input)
 
 
 def _sizes(
@@ -141,7 +141,12 @@ def _nearest(x: Tensor, sizes: Sequence[int], factors: Sequence[float | None], e
         shift = np.float32(0.5 if exact else 0.0)
         places = np.floor((np.arange(target, dtype=np.float32) + shift) * scale)
         x = _read(x, 2 + d, np.minimum(places.astype(np.int64), size - 1))
-    return x.clone() if x is given or x._view is not None else x
+    return _apart(x, given)
+
+
+def _apart(result: Tensor, input: Tensor) -> Tensor:
+    """The result in memory of its own."""
+    return result.clone() if result._storage is input._storage else result
 
 
 def _resampled(
