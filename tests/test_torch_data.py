@@ -34,7 +34,7 @@ def classes(T: Any) -> Any:
     """Datasets of either side."""
     D = T.utils.data
 
-    class Drawn(D.Dataset):  # type: ignore[misc]
+    class Drawn(D.Dataset):  # type: ignore[name-defined, misc]
         def __len__(self) -> int:
             return 11
 
@@ -42,7 +42,7 @@ def classes(T: Any) -> Any:
             drawn = np.random.randint(1 << 30), random.random(), T.rand(2)
             return {"i": i, "half": i / 2, "name": str(i), "drawn": drawn, "array": np.full((2,), i)}
 
-    class Stream(D.IterableDataset):  # type: ignore[misc]
+    class Stream(D.IterableDataset):  # type: ignore[name-defined, misc]
         def __iter__(self) -> Iterator[int]:
             info = D.get_worker_info()
             return iter(range(info.id if info else 0, 13, info.num_workers if info else 1))

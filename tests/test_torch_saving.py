@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def tree(T: Any) -> dict[str, Any]:
         "ordered": collections.OrderedDict(b=1, a=(1, 2)),
         "plain": [None, True, -3, 1 << 70, 2.5, "text", "ü", {1, 2}, b"x\x00", 1 + 2j, bytearray(b"z")],
         "counts": collections.Counter("aab"),
-        7: "integer key",
+        "keys": {7: "integer key", (1, "a"): 2},
     }
 
 
@@ -161,7 +162,7 @@ def test_errors_are_of_their_classes(tmp_path: Path) -> None:
     file = io.BytesIO()
     torch.save({"x": torch.ones(4)}, file)
     cut = file.getvalue()[:-100]
-    cases = (
+    cases: tuple[Callable[[Any], Any], ...] = (
         lambda T: T.load(tmp_path / "none"),
         lambda T: T.load(io.BytesIO(cut)),
         lambda T: T.load(io.BytesIO(file.getvalue()), mmap=True),

@@ -15,8 +15,8 @@ import numpy as np
 from ingot.runtime.storage import Storage
 from ingot.serialization.errors import CheckpointError, damaged
 from ingot.serialization.pickler import pickled
-from ingot.serialization.rebuild import TypedStorage, storage_bytes, storage_from
-from ingot.serialization.safe import StorageClass, is_known
+from ingot.serialization.rebuild import StorageClass, TypedStorage, storage_bytes, storage_from
+from ingot.serialization.safe import is_known
 from ingot.serialization.unpickler import Unpickler
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class Reader:
             raise damaged(f"the list of its entries at the end cannot be read ({error}); was it cut short?") from None
         self.root = next((name[: -len("data.pkl")] for name in self.entries if name.endswith("/data.pkl")), None)
         self.storages: dict[str, Storage] = {}
+        self.taken = 0
         self.mapped: np.ndarray[Any, Any] | None = None
 
     def load(self, mmap: bool) -> Any:
@@ -149,6 +150,10 @@ class Reader:
         if info.compress_type == 8:
             return self._inflated(info)
         start = self._start(info)
+        # Entries of a real file do not overlap.
+        self.taken += info.file_size
+        if self.taken > self.size:
+            raise damaged("its entries hold more than the file")
         if start + info.file_size > self.size or info.compress_size != info.file_size:
             raise damaged(f"entry {name} reaches over the end of the file")
         if self.mapped is not None and expected is not None:
@@ -169,7 +174,7 @@ class Reader:
     def _read(self, info: zipfile.ZipInfo, start: int) -> np.ndarray[Any, Any]:
         self.file.seek(start)
         array = np.empty(info.file_size, np.uint8)
-        memory, checksum = memoryview(array), 0
+        memory, checksum = array.data, 0
         for begin in range(0, info.file_size, _CHUNK):
             part = memory[begin : begin + _CHUNK]
             _fill(self.file, part, info.filename)

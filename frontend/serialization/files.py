@@ -124,7 +124,7 @@ def _seekable(file: Any) -> bool:
 
 
 def _check_location(location: Any) -> None:
-    """Every place is the CPU. Raises SpecError (IG234) for another one that is asked for by name."""
+    """Every place is the CPU. Raises DeviceError (IG350) or SpecError (IG234) for another one that is asked for."""
     if isinstance(location, dict):
         for place in location.values():
             check_device(place)

@@ -9,8 +9,7 @@ import numpy as np
 
 from ingot.runtime.storage import Storage
 from ingot.serialization.errors import damaged
-from ingot.serialization.rebuild import TypedStorage, storage_from
-from ingot.serialization.safe import StorageClass
+from ingot.serialization.rebuild import StorageClass, TypedStorage, storage_from
 from ingot.serialization.unpickler import Unpickler
 
 # What the first pickle of such a file holds.

@@ -183,7 +183,8 @@ def set_array(array: np.ndarray[Any, Any], state: Any) -> None:
         raise damaged("a NumPy array is not made of bytes")
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise damaged(f"a NumPy array has shape {shape!r}")
-    array.__setstate__((1, shape, dtype, bool(columns), bytes(data)))
+    set_state: Any = array.__setstate__
+    set_state((1, shape, dtype, bool(columns), bytes(data)))
 
 
 def _scalar(dtype: Any, data: Any) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 from ingot.runtime.errors import IngotError
 from ingot.serialization import safe
 from ingot.serialization.errors import damaged
+from ingot.serialization.rebuild import Global
 from ingot.tensor import Tensor
 
 # Errors that bytes which are no pickle lead to.
@@ -59,7 +60,7 @@ class Unpickler:
             code = data[self.at]
             self.at += 1
             if code == _STOP:
-                return self.stack.pop()
+                return self.pop()
             operation = operations.get(code)
             if operation is None:
                 raise damaged(f"its pickle has an operation {bytes([code])!r} at byte {self.at - 1} that is not read")
@@ -158,7 +159,7 @@ class Unpickler:
         """NEWOBJ: an object of a class that the user has allowed, without calling its `__init__`."""
         keywords = self.pop() if with_keywords else {}
         args, kind = self.pop(), self.pop()
-        if isinstance(kind, safe.Global) and not keywords:
+        if isinstance(kind, Global) and not keywords:
             self.push(safe.call(kind, args))
             return
         if not (isinstance(kind, type) and safe.is_allowed(kind)):

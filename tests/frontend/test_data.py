@@ -250,7 +250,7 @@ def test_rows_are_gathered_as_they_are_collated() -> None:
         ingot.ones(10, dtype=ingot.bfloat16),
     )
     data = TensorDataset(*tensors)
-    subset = Subset(Subset(data, [9, 8, 7, 6, 5]), [0, 2, 4])
+    subset: Any = Subset(Subset(data, [9, 8, 7, 6, 5]), [0, 2, 4])
     for dataset in (data, subset):
         fast = list(DataLoader(dataset, batch_size=4))
         slow = list(DataLoader(dataset, batch_size=4, collate_fn=lambda batch: default_collate(batch)))
@@ -320,18 +320,10 @@ def test_a_compiled_step_over_batches() -> None:
 
 
 def test_a_pass_continues_where_it_was_left() -> None:
-    for options in (
-        {"shuffle": True},
-        {"shuffle": True, "generator": 5},
-        {
-            "sampler": RandomSampler(
-                range(50), replacement=True, num_samples=90, generator=ingot.Generator().manual_seed(2)
-            )
-        },
-    ):
-        given = dict(options)
-        if "generator" in given:
-            given["generator"] = ingot.Generator().manual_seed(5)
+    generator = ingot.Generator().manual_seed(5)
+    sampler = RandomSampler(range(50), replacement=True, num_samples=90, generator=generator)
+    choices: list[dict[str, Any]] = [{"shuffle": True}, {"shuffle": True, "generator": generator}, {"sampler": sampler}]
+    for given in choices:
         data = TensorDataset(ingot.arange(50))
         ingot.manual_seed(1)
         loader = DataLoader(data, batch_size=4, **given)

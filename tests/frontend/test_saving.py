@@ -95,7 +95,7 @@ def test_plain_values_and_containers() -> None:
 
 
 def test_numpy_values() -> None:
-    arrays = {
+    arrays: dict[str, Any] = {
         "matrix": np.arange(6).reshape(2, 3),
         "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         "big": np.arange(3, dtype=">i2"),
@@ -202,7 +202,7 @@ def test_where_tensors_go() -> None:
         assert ingot.load(file, map_location=location).tolist() == [1.0]
     for location in ("cuda", {"cpu": "cuda:0"}):
         file.seek(0)
-        with pytest.raises(SpecError, match="IG234"):
+        with pytest.raises(SpecError, match="IG350"):
             ingot.load(file, map_location=location)
 
 
@@ -346,9 +346,9 @@ def test_hostile_pickles(name: str) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("archive/data.pkl", HOSTILE[name])
     file.seek(0)
-    if name in ("a large place", "a mark as a value"):
-        # A place is a key of a dict, and a mark that is left is an object of its own.
-        assert not isinstance(ingot.load(file), (list, dict))
+    if name == "a large place":
+        # It is the key of a dict, and no size of a list.
+        assert ingot.load(file) is None
         return
     with pytest.raises((CheckpointError, UnsafeGlobalError)):
         ingot.load(file)

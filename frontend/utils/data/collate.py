@@ -76,7 +76,7 @@ def _like_mapping(first: Any, entries: dict[Any, Any]) -> Any:
             made = copy.copy(first)
             made.update(entries)
             return made
-        return type(first)(entries)  # type: ignore[call-arg]
+        return type(first)(entries)
     except TypeError:
         return entries
 
@@ -105,7 +105,7 @@ def _stacked(batch: Any) -> Any:
             or sample._layout.shape != layout.shape
             or sample._layout.dtype is not layout.dtype
             or is_traced(sample)
-            or needs_grad(sample)  # type: ignore[arg-type]
+            or needs_grad(sample)
         ):
             return stack(list(batch))
     made = np.empty((len(batch), *layout.shape), layout.dtype.numpy)

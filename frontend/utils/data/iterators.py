@@ -58,7 +58,7 @@ class Worker:
         from multiprocessing.connection import wait  # 10 ms that only workers need
 
         if not self.channel.waiting:
-            ready = wait([self.channel.socket, self.process.sentinel], timeout or None)  # type: ignore[list-item]
+            ready = wait([self.channel.socket, self.process.sentinel], timeout or None)
             if not ready:
                 raise WorkerError(
                     "IG414",
@@ -100,12 +100,12 @@ def end_workers(workers: list[Worker], owner: int) -> None:
     deadline = time.monotonic() + _GRACE
     for worker in workers:
         worker.process.join(max(deadline - time.monotonic(), 0.0))
-    for end in (lambda w: w.process.terminate(), lambda w: w.process.kill()):
-        alive = [worker for worker in workers if worker.process.is_alive()]
-        for worker in alive:
-            end(worker)
-        for worker in alive:
-            worker.process.join(1.0)
+    for end in ("terminate", "kill"):
+        alive = [worker.process for worker in workers if worker.process.is_alive()]
+        for process in alive:
+            getattr(process, end)()
+        for process in alive:
+            process.join(1.0)
     workers.clear()
 
 
