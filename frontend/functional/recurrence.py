@@ -49,7 +49,7 @@ class Weights(NamedTuple):
 def _part(gates: Value, index: int, count: int) -> Value:
     """One of `count` equal parts of the columns."""
     rows, columns = gates.shape
-    size: Any = columns // count  # type: ignore[operator]
+    size: Any = columns // count
     return slice_row(gates, start=(0, index * size), stop=(rows, (index + 1) * size), step=(1, 1))
 
 

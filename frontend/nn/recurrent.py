@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -59,7 +58,7 @@ class RNNBase(Module):
             layer = place // directions
             suffix = f"_l{layer}" + ("_reverse" if place % directions else "")
             given = input_size if layer == 0 else output * directions
-            shapes = {"weight_ih": (gates, given), "weight_hh": (gates, output)}
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (gates, given), "weight_hh": (gates, output)}
             if bias:
                 shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
             if proj_size:
@@ -74,8 +73,8 @@ class RNNBase(Module):
         return self.mode.removeprefix("RNN_").lower()
 
     def _check_options(self, dropout: Any) -> None:
-        p = dropout
-        if not isinstance(p, numbers.Number) or isinstance(p, bool) or not 0 <= p <= 1:  # type: ignore[operator]
+        p: Any = dropout
+        if not isinstance(p, (int, float)) or isinstance(p, bool) or not 0 <= p <= 1:
             raise self._bad("dropout should be a number in range [0, 1], the probability of an element being zeroed")
         if not isinstance(self.hidden_size, int):
             raise DTypeError(

@@ -70,6 +70,7 @@ def test_parameters_become_a_vector_and_back() -> None:
     assert vector.requires_grad
     utils.vector_to_parameters(ingot.arange(9).float(), layer.parameters())
     assert layer.weight.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert layer.bias is not None
     assert layer.bias.tolist() == [6, 7, 8]
     with pytest.raises(TypeError, match="expected a tensor"):
         utils.vector_to_parameters([1.0], layer.parameters())  # type: ignore[arg-type]
@@ -92,7 +93,7 @@ def test_a_parametrized_layer_trains_its_original() -> None:
     assert ingot.allclose(weight, before / 2)
     layer(ingot.ones(1, 2)).sum().backward()
     assert weight.grad.tolist() == [[2, 2], [2, 2]]
-    layer.weight = ingot.eye(2)
+    layer.weight = ingot.eye(2)  # type: ignore[assignment]
     assert weight.tolist() == [[0.5, 0], [0, 0.5]]
 
 

@@ -31,17 +31,24 @@ def with_state(module: Any, x: Any, *states: Any) -> Any:
 
 X = [real(5, 2, 3)]
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "no bias": {"bias": False},
+    "2 layers": {"num_layers": 2},
+    "bidirectional": {"bidirectional": True},
+    "2 layers bidirectional": {"num_layers": 2, "bidirectional": True},
+}
+
+
+def evaluating(kind: str) -> Any:
+    return lambda T: network(kind, 3, 4, 2, dropout=0.5)(T).eval()
+
+
 LAYERS = [
     *(
         Case.module(f"{kind} {name}", network(kind, 3, 4, **options), X)
         for kind in ("LSTM", "GRU", "RNN")
-        for name, options in {
-            "plain": {},
-            "no bias": {"bias": False},
-            "2 layers": {"num_layers": 2},
-            "bidirectional": {"bidirectional": True},
-            "2 layers bidirectional": {"num_layers": 2, "bidirectional": True},
-        }.items()
+        for name, options in VARIANTS.items()
     ),
     *(
         Case.module(f"{kind} batch_first", network(kind, 3, 4, batch_first=True), [real(2, 5, 3)], layouts=False)
@@ -65,12 +72,7 @@ LAYERS = [
         Case.module(f"{kind} dropout 1", network(kind, 3, 4, 2, dropout=1.0), X, layouts=False)
         for kind in ("LSTM", "GRU")
     ),
-    *(
-        Case.module(
-            f"{kind} dropout eval", lambda T, k=kind: network(k, 3, 4, 2, dropout=0.5)(T).eval(), X, layouts=False
-        )
-        for kind in ("LSTM", "GRU", "RNN")
-    ),
+    *(Case.module(f"{kind} dropout eval", evaluating(kind), X, layouts=False) for kind in ("LSTM", "GRU", "RNN")),
     *(
         Case.module(f"{kind} state", network(kind, 3, 4, 2, bidirectional=True), [*X, real(4, 2, 4)], call=with_state)
         for kind in ("GRU", "RNN")

@@ -22,7 +22,7 @@ Tensors = Tensor | Iterable[Tensor]
 
 
 def _listed(tensors: Tensors) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, TensorBase) else list(tensors)  # type: ignore[list-item,arg-type]
+    return [tensors] if isinstance(tensors, TensorBase) else list(tensors)
 
 
 def _gradients(parameters: Tensors) -> list[Tensor]:

@@ -101,7 +101,7 @@ class _SpectralNorm(Module):
             self._iterate(matrix, self.n_power_iterations)
         # Copies, since the next iteration writes to the buffers that this derivative reads.
         u, v = self._u.clone(), self._v.clone()
-        return weight / u.dot(matrix.mv(v))
+        return div(weight, u.dot(matrix.mv(v)))
 
     def right_inverse(self, value: Tensor) -> Tensor:
         return value

@@ -86,9 +86,10 @@ class ParametrizationList(ModuleList):
             for module in reversed(modules):
                 if hasattr(module, "right_inverse"):
                     new = module.right_inverse(new)
-        if not isinstance(new, (TensorBase, tuple, list)):
-            raise _misfit(f"right_inverse must return a tensor or a sequence of them, not {type(new).__name__}")
-        self.is_tensor = isinstance(new, TensorBase)
+        kind = type(new)
+        self.is_tensor = issubclass(kind, TensorBase)
+        if not self.is_tensor and not issubclass(kind, (tuple, list)):
+            raise _misfit(f"right_inverse must return a tensor or a sequence of them, not {kind.__name__}")
         self.ntensors = 1 if self.is_tensor else len(new)
         trained = isinstance(original, Parameter)
         if self.is_tensor:

@@ -127,7 +127,8 @@ def _packing(lengths: Integers) -> tuple[Integers, Integers, Integers]:
 def lengths_of(batch_sizes: Integers) -> Integers:
     """How long each sequence is, given how many sequences have each step."""
     most = int(batch_sizes[0]) if len(batch_sizes) else 0
-    return (batch_sizes[:, None] > np.arange(most)[None, :]).sum(0)
+    lengths: Integers = (batch_sizes[:, None] > np.arange(most)[None, :]).sum(0)
+    return lengths
 
 
 def pack_padded_sequence(
