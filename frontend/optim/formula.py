@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ingot.core import TensorBase, array_of, bump_version, new_tensor, tensor_from_array
+from ingot.core import array_of, bump_version, is_tensor, new_tensor, tensor_from_array
 from ingot.host_scalar import number_of
 from ingot.modes import Defaults, bump_epoch, modes
 from ingot.mutation import expanded_write
@@ -95,12 +95,12 @@ class FormulaOptimizer(Optimizer):
         for key in group.run_time:
             value = options[key]
             if type(value) is tuple:
-                options[key] = tuple([number_of(v) if isinstance(v, TensorBase) else v for v in value])
-            elif isinstance(value, TensorBase) and (modes.trace is None or value is group.plain(key)):
+                options[key] = tuple([number_of(v) if is_tensor(v) else v for v in value])
+            elif is_tensor(value) and (modes.trace is None or value is group.plain(key)):
                 options[key] = number_of(value)
         for key in group.optional:
             plain = dict.__getitem__(group, key)
-            if not isinstance(plain, TensorBase) and plain == 0:
+            if not is_tensor(plain) and plain == 0:
                 options[key] = None
         return options
 
@@ -154,7 +154,7 @@ class FormulaOptimizer(Optimizer):
         """The parameter's memory and that of its state."""
         param = group.plain("params")[index]
         names = self.buffers(o, param)
-        slot = group.slots.get(id(param))
+        slot: Slot | None = group.slots.get(id(param))
         state = self._state[param]
         if slot is not None and slot.holds(param, state, names):
             return slot
@@ -206,7 +206,7 @@ class FormulaOptimizer(Optimizer):
         param = group.plain("params")[index]
         state = self._state[param]
         for name in names:
-            if not isinstance(state.get(name), TensorBase):
+            if not is_tensor(state.get(name)):
                 with suspended():
                     state[name] = tensor_from_array(self.first(group, param, name))
                     for hidden, vector in group.vectors.items():
@@ -249,9 +249,7 @@ class FormulaOptimizer(Optimizer):
         for i, p in enumerate(group.plain("params")):
             state = states.get(p)
             number = None if state is None else state.get(name)
-            if number is not None and (
-                not isinstance(number, TensorBase) or number._storage is not storage or number._offset != i
-            ):
+            if number is not None and (not is_tensor(number) or number._storage is not storage or number._offset != i):
                 return False
         return True
 
@@ -288,12 +286,12 @@ class Slot:
 
 
 def _dtype(value: Any) -> Any:
-    return value._layout.dtype if isinstance(value, TensorBase) else None
+    return value._layout.dtype if is_tensor(value) else None
 
 
 def plain_number(value: Any) -> Any:
     """The number that a concrete option is."""
-    return array_of(value).item() if isinstance(value, TensorBase) else value
+    return array_of(value).item() if is_tensor(value) else value
 
 
 def _put(state: Any, name: str, vector: Tensor, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -271,7 +272,7 @@ def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float]) -> float:
     if not square >= 0:
         return (low + high) / 2.0
     left, right = (a, b) if a.t <= b.t else (b, a)
-    root = square**0.5
+    root = math.sqrt(square)
     below = right.slope - left.slope + 2 * root
     if below == 0:
         return (low + high) / 2.0

@@ -14,6 +14,8 @@ from ingot.modes import bump_epoch, enable_grad, modes, no_grad
 from ingot.nn.module import RemovableHandle
 from ingot.optim.groups import ParamGroup, State
 from ingot.optim.hooks import Hooks, with_hooks
+from ingot.optim.hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
+from ingot.optim.hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
 from ingot.promote import cast_to
 from ingot.runtime.errors import DTypeError, SpecError
 from ingot.source_lines import user_line

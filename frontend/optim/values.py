@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ingot.core import TensorBase
+from ingot.core import is_tensor
 from ingot.functional import arithmetic, unary
 from ingot.host_scalar import number_of
 from ingot.modes import modes
@@ -18,44 +18,44 @@ from ingot.runtime import dtypes
 
 def sqrt(x: Any) -> Any:
     """Square root."""
-    return unary.sqrt(x) if isinstance(x, TensorBase) else np.sqrt(x)
+    return unary.sqrt(x) if is_tensor(x) else np.sqrt(x)
 
 
 def sign(x: Any) -> Any:
     """-1, 0 or 1."""
-    return unary.sign(x) if isinstance(x, TensorBase) else np.sign(x)
+    return unary.sign(x) if is_tensor(x) else np.sign(x)
 
 
 def maximum(x: Any, y: Any) -> Any:
     """The larger of two; NaN where one is."""
-    return arithmetic.maximum(x, y) if isinstance(x, TensorBase) else np.maximum(x, y)
+    return arithmetic.maximum(x, y) if is_tensor(x) else np.maximum(x, y)
 
 
 def clip(x: Any, low: Any, high: Any) -> Any:
     """x within [low, high]."""
-    if not isinstance(x, TensorBase):
+    if not is_tensor(x):
         return np.minimum(np.maximum(x, low), high)
     return choose(x < low, low, choose(x > high, high, x))
 
 
 def choose(condition: Any, x: Any, y: Any) -> Any:
     """x where the condition holds, y elsewhere; a Python number when all three are."""
-    if isinstance(condition, TensorBase):
+    if is_tensor(condition):
         return arithmetic.where(condition, x, y)
     return np.where(condition, x, y) if isinstance(condition, np.ndarray) else x if condition else y
 
 
 def assign(target: Any, value: Any) -> None:
     """Give an array or tensor other elements."""
-    if isinstance(target, TensorBase):
-        target.copy_(value)  # type: ignore[attr-defined]
+    if is_tensor(target):
+        target.copy_(value)
     else:
         target[...] = value
 
 
 def larger(x: Any, y: Any) -> Any:
     """The larger of two numbers."""
-    if not isinstance(x, TensorBase) and not isinstance(y, TensorBase):
+    if not is_tensor(x) and not is_tensor(y):
         return max(x, y)
     second = number_of((x < y).double())
     return x * (1 - second) + y * second
@@ -63,24 +63,24 @@ def larger(x: Any, y: Any) -> Any:
 
 def norm(x: Any) -> Any:
     """The root of the sum of squares, a number."""
-    return number_of((x * x).sum().sqrt()) if isinstance(x, TensorBase) else float(np.sqrt((x * x).sum()))  # type: ignore[attr-defined]
+    return number_of((x * x).sum().sqrt()) if is_tensor(x) else float(np.sqrt((x * x).sum()))
 
 
 def mean(x: Any, axis: int) -> Any:
     """The mean along an axis, which stays with size 1."""
-    return x.mean(axis, keepdim=True) if isinstance(x, TensorBase) else x.mean(axis=axis, keepdims=True)  # type: ignore[attr-defined]
+    return x.mean(axis, keepdim=True) if is_tensor(x) else x.mean(axis=axis, keepdims=True)
 
 
 def to_bfloat16(x: Any) -> Any:
     """Numbers in single precision, rounded to those of bfloat16."""
-    if isinstance(x, TensorBase):
-        return x.bfloat16().float()  # type: ignore[attr-defined]
+    if is_tensor(x):
+        return x.bfloat16().float()
     return x.astype(dtypes.bfloat16.numpy).astype(np.float32)
 
 
 def move(start: Any, end: Any, weight: Any) -> None:
     """start += weight * (end - start), from the nearer end as `lerp` does, so that weight 1 gives the end exactly."""
-    if modes.trace is not None and isinstance(weight, TensorBase):
+    if modes.trace is not None and is_tensor(weight):
         near = weight < 0.5
         share = weight - number_of((weight >= 0.5).double())
         assign(start, arithmetic.where(near, start, end) + (end - start) * share)

@@ -68,7 +68,7 @@ def trained(
         return loss.detach()
 
     ours = T.__name__ == "ingot"
-    call = T.jit(step) if compiled and ours else step
+    call: Any = T.jit(step) if compiled and ours else step
     losses = []
     for i in range(STEPS):
         losses.append(call(x[i].to(kind), y[i]).item())
@@ -159,7 +159,7 @@ SCHEDULES: list[tuple[str, Callable[[Any, Any], Any]]] = [
         "SequentialLR of SequentialLR",
         lambda S, o: S.SequentialLR(
             o,
-            [S.ConstantLR(o, 0.1, 4), S.SequentialLR(o, [S.ExponentialLR(o, 0.9), S.ExponentialLR(o, 0.8)], [5])],
+            [S.SequentialLR(o, [S.ExponentialLR(o, 0.9), S.ExponentialLR(o, 0.8)], [5]), S.ConstantLR(o, 0.1, 4)],
             [8],
         ),
     ),
@@ -339,21 +339,23 @@ def making_cases() -> Iterator[Case]:
 
         yield Case(f"{name} reloaded", reloaded, DATA, rtol=2e-6, **plain)
 
-    for options in (
+    searches: list[dict[str, Any]] = [
         {},
         {"lr": 0.5, "max_iter": 4},
         {"line_search_fn": "strong_wolfe"},
         {"line_search_fn": "strong_wolfe", "history_size": 3, "max_iter": 7},
         {"line_search_fn": "strong_wolfe", "max_eval": 5, "tolerance_change": 1e-3},
-    ):
+    ]
+    for options in searches:
 
         def searched(T: Any, options: Any = options) -> Any:
             return minimised(T, options)
 
         yield Case(f"LBFGS({options})", searched, rtol=1e-6, **plain)
-    for options in ({"lr": 0.05}, {"lr": 0.05, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"}):
+    muon: list[dict[str, Any]] = [{"lr": 0.05}, {"lr": 0.05, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"}]
+    for options in muon:
 
-        def orthogonal(T: Any, *tensors: Any, options: Any = options) -> Any:
+        def orthogonal(T: Any, *tensors: Any, options: dict[str, Any] = options) -> Any:
             return turned(T, options, *tensors)
 
         # Numbers are rounded to bfloat16 within a step.
@@ -478,7 +480,7 @@ def hooked(T: Any) -> Any:
 
 def mistakes() -> Iterator[Case]:
     """Arguments outside their range."""
-    for name, options in [
+    refused: list[tuple[str, dict[str, Any]]] = [
         ("SGD", {"lr": -1.0}),
         ("SGD", {"momentum": -1.0}),
         ("SGD", {"weight_decay": -1.0}),
@@ -513,7 +515,8 @@ def mistakes() -> Iterator[Case]:
         ("Muon", {"adjust_lr_fn": "other"}),
         ("LBFGS", {"lr": -1.0}),
         ("SGD", {"no_such_option": 1}),
-    ]:
+    ]
+    for name, options in refused:
 
         def make(T: Any, name: str = name, options: dict[str, Any] = options) -> Any:
             return getattr(T.optim, name)([T.nn.Parameter(T.ones(2, 2))], **options)

@@ -6,9 +6,10 @@ import types
 import warnings
 from typing import Any
 
-from ingot.core import TensorBase
+from ingot.core import is_tensor
+from ingot.modes import modes
 from ingot.optim.optimizer import Optimizer
-from ingot.runtime.errors import DTypeError, SpecError, UnknownNameError
+from ingot.runtime.errors import DTypeError, SpecError, TraceError, UnknownNameError
 from ingot.source_lines import user_line
 
 
@@ -75,6 +76,7 @@ class LRScheduler:
 
     def _advance(self, epoch: int | None) -> None:
         """Set the rates of the next step, or of step `epoch`, by the closed form if there is one."""
+        check_untraced(self)
         self._get_lr_called_within_step = True
         try:
             if epoch is None:
@@ -137,6 +139,18 @@ def check_optimizer(optimizer: Any) -> None:
         raise DTypeError("IG397", f"{type(optimizer).__name__} is not an Optimizer", where=user_line())
 
 
+def check_untraced(scheduler: LRScheduler) -> None:
+    """Raises TraceError (IG189) inside a compiled function."""
+    if modes.trace is not None:
+        raise TraceError(
+            "IG189",
+            f"a {type(scheduler).__name__} made a step while a function was traced",
+            where=user_line(),
+            detail=["compiled code does not run the Python statement again"],
+            fix="scheduler.step() after the compiled function, which reads learning rates at every call",
+        )
+
+
 def bad_option(what: str) -> SpecError:
     """The error for a number outside its range."""
     return SpecError("IG260", what, where=user_line())
@@ -145,14 +159,14 @@ def bad_option(what: str) -> SpecError:
 def set_option(group: Any, key: str, value: Any) -> None:
     """Set an option; one that is a tensor is written to."""
     present = group[key]
-    if isinstance(present, TensorBase):
-        present.fill_(float(value))  # type: ignore[attr-defined]
+    if is_tensor(present):
+        present.fill_(float(value))
     else:
         group[key] = value
 
 
 def _copied(value: Any) -> Any:
-    return value.clone() if isinstance(value, TensorBase) else value
+    return value.clone() if is_tensor(value) else value
 
 
 def per_group(optimizer: Optimizer, name: str, value: Any) -> list[Any]:

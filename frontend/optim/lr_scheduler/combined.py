@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from ingot.optim.lr_scheduler.base import LRScheduler, bad_option
+from ingot.optim.lr_scheduler.base import LRScheduler, bad_option, check_untraced
 from ingot.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from ingot.optim.optimizer import Optimizer
 
@@ -75,6 +75,7 @@ class SequentialLR(_Combined):
         self._advance(None)
 
     def _advance(self, epoch: int | None) -> None:
+        check_untraced(self)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         index = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[index]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ingot.optim.lr_scheduler.base import LRScheduler, bad_option
+from ingot.optim.lr_scheduler.base import LRScheduler, bad_option, check_untraced
 from ingot.optim.optimizer import Optimizer
 
 
@@ -71,6 +71,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._advance(epoch)
 
     def _advance(self, epoch: float | None) -> None:
+        check_untraced(self)
         if epoch is None and self.last_epoch < 0:
             epoch = 0
         if epoch is None:

@@ -6,7 +6,7 @@ import math
 import warnings
 from typing import Any
 
-from ingot.optim.lr_scheduler.base import LRScheduler, bad_option, check_optimizer, set_option
+from ingot.optim.lr_scheduler.base import LRScheduler, bad_option, check_optimizer, check_untraced, set_option
 from ingot.optim.optimizer import Optimizer
 
 
@@ -33,13 +33,13 @@ class ReduceLROnPlateau(LRScheduler):
         if threshold_mode not in ("rel", "abs"):
             raise bad_option(f"threshold_mode must be 'rel' or 'abs', not {threshold_mode!r}")
         groups = len(optimizer.param_groups)
-        if isinstance(min_lr, (list, tuple)) and len(min_lr) != groups:
-            raise bad_option(f"{groups} min_lrs are needed, one per group, but there are {len(min_lr)}")
+        floors: list[float] = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * groups
+        if len(floors) != groups:
+            raise bad_option(f"{groups} min_lrs are needed, one per group, but there are {len(floors)}")
         self.factor = factor
         self.optimizer = optimizer
-        listed = isinstance(min_lr, (list, tuple))
-        self.default_min_lr = None if listed else min_lr
-        self.min_lrs: list[float] = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * groups
+        self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
+        self.min_lrs = floors
         self.patience = patience
         self.cooldown = cooldown
         self.eps = eps
@@ -59,6 +59,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Note the metric: a number, or a tensor of one element."""
+        check_untraced(self)
         current = float(metrics)
         if epoch is None:
             epoch = self.last_epoch + 1
