@@ -165,6 +165,8 @@ CODES: dict[str, str] = {
     "belong together. The text names them.",
     "IG323": "ctc_loss takes log-probabilities [T, N, C], one length per row, not longer than there are steps and targets, "
     "and a blank that is one of the classes.",
+    "IG324": "An activation was given options outside their range or a tensor that it is not defined for. The text says "
+    "which.",
     "IG330": "The operands of attention do not fit together: query, key and value need one floating dtype, equal last "
     "sizes of query and key, equal lengths of key and value, and either a mask or is_causal.",
     "IG331": "The norm of the gradients is infinite or NaN, and error_if_nonfinite was asked for; or it was asked for "

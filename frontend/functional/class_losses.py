@@ -216,9 +216,9 @@ def _rows(name: str, input: Tensor, target: Tensor, labels: bool) -> tuple[Tenso
     return input.unsqueeze(0), target.unsqueeze(0) if labels else target.reshape(1)
 
 
-def _averaged(loss: Tensor, reduction: str, input: Tensor) -> Tensor:
-    """`reduced`; a loss of one row, not reduced, is a number."""
-    return loss.reshape(()) if reduction == "none" and input._layout.ndim == 1 else reduced(loss, reduction)
+def _averaged(loss: Tensor, reduction: str, shape: Any) -> Tensor:
+    """`reduced`; what is not reduced has this shape."""
+    return loss.reshape(shape) if reduction == "none" else reduced(loss, reduction)
 
 
 def multi_margin_loss(
@@ -239,7 +239,7 @@ def multi_margin_loss(
         raise SpecError("IG322", f"only p == 1 and p == 2 supported, not {p}", where=user_line())
     scores, classes = _rows("multi_margin_loss", input, target, labels=False)
     loss = _multi_margin(scores, classes, p, margin, weight)
-    return _averaged(loss, chosen_reduction(size_average, reduce, reduction), input)
+    return _averaged(loss, chosen_reduction(size_average, reduce, reduction), target._layout.shape)
 
 
 @composite
@@ -271,7 +271,8 @@ def multilabel_margin_loss(
     target: class indices in the shape of the input; the first negative one ends a row.
     """
     scores, labels = _rows("multilabel_margin_loss", input, target, labels=True)
-    return _averaged(_multilabel_margin(scores, labels), chosen_reduction(size_average, reduce, reduction), input)
+    loss = _multilabel_margin(scores, labels)
+    return _averaged(loss, chosen_reduction(size_average, reduce, reduction), input._layout.shape[:-1])
 
 
 @composite

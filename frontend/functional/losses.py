@@ -17,7 +17,7 @@ from ingot.functional.reductions import mean, sum
 from ingot.functional.unary import abs as absolute
 from ingot.functional.unary import clamp_min, exp, log, log1p, neg, square
 from ingot.modes import modes
-from ingot.promote import common_shape, splat
+from ingot.promote import cast_to, common_shape, splat
 from ingot.runtime.errors import OperandError, ShapeError, SpecError
 from ingot.source_lines import user_line
 
@@ -314,7 +314,7 @@ def gaussian_nll_loss(
 
 @composite
 def _soft_margin(input: Tensor, target: Tensor, reduction: str) -> Tensor:
-    return reduced(log1p(exp(neg(mul(target, input)))), reduction)
+    return reduced(log1p(exp(neg(mul(cast_to(target, input._layout.dtype), input)))), reduction)
 
 
 def soft_margin_loss(

@@ -20,9 +20,11 @@ from ingot.nn.activations import Mish as Mish
 from ingot.nn.activations import PReLU as PReLU
 from ingot.nn.activations import ReLU as ReLU
 from ingot.nn.activations import ReLU6 as ReLU6
+from ingot.nn.activations import RReLU as RReLU
 from ingot.nn.activations import Sigmoid as Sigmoid
 from ingot.nn.activations import SiLU as SiLU
 from ingot.nn.activations import Softmax as Softmax
+from ingot.nn.activations import Softmax2d as Softmax2d
 from ingot.nn.activations import Softmin as Softmin
 from ingot.nn.activations import Softplus as Softplus
 from ingot.nn.activations import Softshrink as Softshrink
@@ -61,6 +63,7 @@ from ingot.nn.dropout import Dropout3d as Dropout3d
 from ingot.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from ingot.nn.embedding import Embedding as Embedding
 from ingot.nn.embedding import EmbeddingBag as EmbeddingBag
+from ingot.nn.linear import Bilinear as Bilinear
 from ingot.nn.linear import Flatten as Flatten
 from ingot.nn.linear import Identity as Identity
 from ingot.nn.linear import Linear as Linear

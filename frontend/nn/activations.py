@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ingot.creation import full
-from ingot.functional import activations, unary
+from ingot.functional import activations, random_activations, unary
 from ingot.nn.module import Module
 from ingot.runtime.dtypes import DType
+from ingot.runtime.errors import SpecError
+from ingot.source_lines import user_line
 from ingot.tensor import Parameter, Tensor
 
 
@@ -37,8 +39,20 @@ class ReLU(_InPlace):
 class Hardtanh(_InPlace):
     """x limited to [min_val, max_val]."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
+        # The older names.
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
+        if max_val <= min_val:
+            raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
         self.min_val = min_val
         self.max_val = max_val
 
@@ -89,6 +103,21 @@ class PReLU(Module):
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(_InPlace):
+    """x where positive, else x times a slope drawn from [lower, upper) while training. Xu et al. 2015."""
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        return random_activations.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def shown(self) -> list[str]:
+        return [f"lower={self.lower}", f"upper={self.upper}"]
 
 
 class ELU(_InPlace):
@@ -277,6 +306,20 @@ class LogSoftmax(_AlongDim):
 
     def forward(self, input: Tensor) -> Tensor:
         return activations.log_softmax(input, self.dim)
+
+
+class Softmax2d(Module):
+    """softmax over the channels of every place."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, H, W] or [C, H, W]. Raises SpecError (IG217) for another rank."""
+        if input._layout.ndim not in (3, 4):
+            raise SpecError(
+                "IG217",
+                f"Softmax2d: expected input to be 3D or 4D, got {input._layout.ndim}D instead",
+                where=user_line(),
+            )
+        return activations.softmax(input, -3)
 
 
 class GLU(Module):

@@ -2,14 +2,18 @@
 
 from ingot.functional.activations import (
     celu,
+    celu_,
     elu,
+    elu_,
     gelu,
     glu,
     hardshrink,
     hardsigmoid,
     hardswish,
     hardtanh,
+    hardtanh_,
     leaky_relu,
+    leaky_relu_,
     log_softmax,
     logsigmoid,
     mish,
@@ -18,6 +22,7 @@ from ingot.functional.activations import (
     relu6,
     relu_,
     selu,
+    selu_,
     silu,
     softmax,
     softmin,
@@ -26,6 +31,7 @@ from ingot.functional.activations import (
     softsign,
     tanhshrink,
     threshold,
+    threshold_,
 )
 from ingot.functional.adaptive_pooling import (
     adaptive_avg_pool1d,
@@ -39,6 +45,7 @@ from ingot.functional.adaptive_pooling import (
     adaptive_max_pool3d_with_indices,
 )
 from ingot.functional.attention import scaled_dot_product_attention
+from ingot.functional.bilinear import bilinear
 from ingot.functional.class_losses import (
     cross_entropy,
     multi_margin_loss,
@@ -111,6 +118,7 @@ from ingot.functional.pooling import (
     max_unpool2d,
     max_unpool3d,
 )
+from ingot.functional.random_activations import gumbel_softmax, rrelu, rrelu_
 from ingot.functional.resampling import (
     channel_shuffle,
     interpolate,
@@ -138,9 +146,11 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "celu_",
     "channel_shuffle",
     "conv1d",
     "conv2d",
@@ -158,6 +168,7 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "elu",
+    "elu_",
     "embedding",
     "embedding_bag",
     "feature_alpha_dropout",
@@ -167,10 +178,12 @@ __all__ = [
     "glu",
     "grid_sample",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
@@ -179,6 +192,7 @@ __all__ = [
     "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
     "local_response_norm",
     "log_softmax",
@@ -215,8 +229,11 @@ __all__ = [
     "relu6",
     "relu_",
     "rms_norm",
+    "rrelu",
+    "rrelu_",
     "scaled_dot_product_attention",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
@@ -229,6 +246,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
