@@ -68,7 +68,8 @@ class SequentialLR(_Combined):
         self._last_lr = self._schedulers[0].get_last_lr()
 
     def _initial_step(self) -> None:
-        self._schedulers[0]._initial_step()
+        # Within another one it begins with its second rates, as in PyTorch.
+        self._advance(None)
 
     def step(self) -> None:  # type: ignore[override]
         """Go on to the next step."""
