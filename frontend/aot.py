@@ -116,11 +116,11 @@ def compiled_function(name: str, recording: Recording, target: Target, tensors: 
 def check_freestanding(graph: Graph) -> None:
     """Raises BuildError (IG371) for an operation that compiled code leaves to NumPy."""
     for value in decompose(graph).values:
-        if "lapack" in value.op.traits:
+        if "hosted" in value.op.traits:
             raise BuildError(
                 "IG371",
-                f"{graph.name}: {value.op.name} of {value.operands[0].type} is computed by NumPy's LAPACK, which a C "
-                "library cannot call",
+                f"{graph.name}: {value.op.name} of {value.operands[0].type} is computed by NumPy, which a C library cannot "
+                "call",
                 where=str(value.location) if value.location else None,
             )
         for attr in value.attrs.values():

@@ -208,7 +208,7 @@ CODES: dict[str, str] = {
     "IG369": "Linear algebra is computed in float32 and float64.",
     "IG370": "The result would be complex: tensors of complex numbers come later. eigh and eigvalsh are for symmetric "
     "matrices, whose eigenvalues are real.",
-    "IG371": "The operation is computed by NumPy's LAPACK, which a C library without Python cannot call. inv, solve, "
+    "IG371": "The operation is computed by NumPy, which a C library without Python cannot call. inv, solve, "
     "solve_triangular, cholesky, lu and det are compiled to code of their own.",
     "IG372": "The name was removed from PyTorch's interface; the error names what took its place.",
     "IG373": "An order of a norm that matrices or vectors do not have, or dimensions that do not go with it.",
@@ -234,6 +234,10 @@ CODES: dict[str, str] = {
     "IG398": "LBFGS evaluates its closure as often as the values ask for, which compiled code cannot do, and knows one "
     "line search, strong_wolfe. Compile the closure, and call step outside.",
     "IG396": "A hook before an optimiser's step returned something other than None or (args, kwargs).",
+    "IG374": "A parameter of a distribution lies outside its constraint, for instance a negative scale.",
+    "IG375": "A value lies outside the support of a distribution. validate_args=False leaves the check out.",
+    "IG376": "A value or shape does not fit the batch_shape and event_shape of a distribution or transform.",
+    "IG377": "A distribution has no such quantity in closed form (an entropy, a divergence, an inverse).",
     "IG401": "There is no target of that name. `ingot build --help` lists them; host is this machine.",
     "IG402": "A graph with named sizes was compiled into a program, which needs numbers. Give sizes, or build a C "
     "library, whose functions take them as arguments.",
@@ -405,6 +409,10 @@ class OutputError(IngotError, OSError):
 
 class LinAlgError(IngotError, RuntimeError):
     """A matrix for which the result does not exist; a RuntimeError because PyTorch raises that."""
+
+
+class UnavailableError(IngotError, NotImplementedError):
+    """Something that mathematics, not this program, leaves undone; a NotImplementedError because PyTorch raises that."""
 
 
 class VerifyError(IngotError, AssertionError):

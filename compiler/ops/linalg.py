@@ -94,7 +94,7 @@ def row(
         jvp=transposed_rule(lambda: made),
         batch=lambda size, *operands, **attrs: made(*operands, **attrs),
         dtypes=REAL,
-        traits=frozenset({"lapack"}) if kind == "call" else frozenset(),
+        traits=frozenset({"hosted"}) if kind == "call" else frozenset(),
         samples=samples,
         doc=doc,
     )
@@ -501,7 +501,7 @@ pivot_order: Op = register(
         jvp=no_jvp,
         batch=lambda size, pivots, *, rows: pivot_order(pivots, rows=rows),
         dtypes=(dtypes.int32,),
-        traits=frozenset({"lapack"}),
+        traits=frozenset({"hosted"}),
         samples=tuple(
             Sample((Arg(shape, "int32", 1, 3),), {"rows": rows}) for shape, rows in (((3,), 3), ((2, 2), 4), ((0,), 3))
         ),

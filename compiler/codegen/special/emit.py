@@ -44,7 +44,7 @@ def emit_special(
     """Add the kernel function of a whole op to the module."""
     (stmt,) = kernel.body
     assert isinstance(stmt, Special)
-    emitter = EMITTERS.get(stmt.op.name) or (emit_hosted if "lapack" in stmt.op.traits else None)
+    emitter = EMITTERS.get(stmt.op.name) or (emit_hosted if "hosted" in stmt.op.traits else None)
     if emitter is None:
         raise BuildError("IG404", f"no code is generated for the op {stmt.op.name}")
     return emitter(Frame(module, target, kernel, stmt, sizes))
