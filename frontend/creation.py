@@ -40,7 +40,11 @@ def check_device(device: Any) -> None:
 def shape_from(sizes: tuple[Any, ...]) -> Any:
     """The shape given as separate sizes or one sequence. Raises ShapeError (IG202) for negative sizes."""
     given = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-    shape = tuple([n if hasattr(n, "terms") else operator.index(n) for n in given])
+    try:
+        shape = tuple([n if hasattr(n, "terms") else operator.index(n) for n in given])
+    except TypeError:
+        kinds = ", ".join(type(n).__name__ for n in given)
+        raise DTypeError("IG214", f"sizes are ints, not ({kinds})", where=user_line()) from None
     if any(isinstance(n, int) and n < 0 for n in shape):
         raise ShapeError("IG202", f"a tensor cannot have shape {list(shape)}", where=user_line())
     return shape
@@ -139,7 +143,7 @@ def arange(
         raise SpecError("IG235", "arange: step must be nonzero", where=user_line())
     whole = all(isinstance(n, int) for n in (start, end, step))
     kind = dtype or (dtypes.int64 if whole or hasattr(end, "terms") else Defaults.dtype)
-    if not whole and not hasattr(end, "terms") and (end - start) / step < 0:
+    if not any(hasattr(n, "terms") for n in (start, end, step)) and (end - start) / step < 0:
         raise SpecError("IG235", f"arange: {start} to {end} does not go with step {step}", where=user_line())
     if hasattr(end, "terms"):
         count: Any = end - start if step == 1 else (end - start + step - 1) // step
@@ -166,6 +170,8 @@ def linspace(
     """`steps` numbers from start to end, evenly apart (counted from both ends, as PyTorch does)."""
     check_device(device)
     kind = dtype or Defaults.dtype
+    if steps < 0:
+        raise ShapeError("IG202", f"number of steps must be non-negative, not {steps}", where=user_line())
     index = np.arange(steps)
     # aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp computes in the result's type for float and double.
     scalar = kind.numpy.type if kind.is_floating_point and kind.itemsize >= 4 else np.float32
@@ -193,6 +199,8 @@ def eye(
     """The identity matrix of n rows and m columns."""
     check_device(device)
     kind = dtype or Defaults.dtype
+    if n < 0 or (m is not None and m < 0):
+        raise ShapeError("IG202", f"eye: sizes must be at least 0, not {n} and {m}", where=user_line())
     return marked(_known(np.eye(n, n if m is None else m, dtype=kind.numpy)), requires_grad)
 
 
@@ -243,14 +251,18 @@ def array_from(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     except (ValueError, TypeError) as error:
         raise SpecError("IG236", f"a tensor cannot be made of this: {error}", where=user_line()) from None
     if array.dtype == object or array.dtype.kind in "USOMmc":
-        raise SpecError(
+        raise DTypeError(
             "IG236",
             f"a tensor cannot be made of {type(data).__name__} data (NumPy dtype {array.dtype})",
             where=user_line(),
+            fix="numbers, in lists of equal lengths",
         )
     from_python = not isinstance(data, (np.ndarray, np.generic)) and not _holds_arrays(data)
     if dtype is None and from_python:
         dtype = Defaults.dtype if array.dtype.kind == "f" or array.size == 0 else dtype_from_numpy(array.dtype)
+    if dtype is not None and not dtype.is_floating_point and array.dtype.kind == "i" and array.size and from_python:
+        check_number(int(array.max()), dtype)
+        # Whole numbers from -1 down wrap in unsigned dtypes, as in PyTorch.
     return array if dtype is None else array.astype(dtype.numpy)
 
 

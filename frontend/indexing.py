@@ -150,7 +150,7 @@ def _fill_masked(tensor: Tensor, mask: Tensor, value: Any) -> None:
 
 def _check_mask(mask: Tensor, shape: Any) -> None:
     if mask._layout.shape != shape:
-        raise ShapeError(
+        raise OutOfRangeError(
             "IG232",
             f"the shape of the mask {list(mask._layout.shape)} does not match the shape of the indexed dimensions "
             f"{list(shape)}",
@@ -196,7 +196,7 @@ def _need_dimension(tensor: Tensor, count: int) -> None:
         what = (
             "invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a Python number"
             if ndim == 0
-            else f"too many indices for tensor of dimension {ndim}"
+            else f"too many indices for tensor of dimension {ndim}, {list(tensor._layout.shape)}"
         )
         raise OutOfRangeError("IG223", what, where=user_line())
 
@@ -282,7 +282,7 @@ def _sliced(tensor: Tensor, dim: int, item: slice) -> Tensor:
     size: Any = tensor._layout.shape[dim]
     step = 1 if item.step is None else int(item.step)
     if step < 1:
-        raise ShapeError("IG202", f"slice step must be positive, it is {step}", where=user_line(), fix="x.flip(dim)")
+        raise SpecError("IG202", f"slice step must be positive, it is {step}", where=user_line(), fix="x.flip(dim)")
     if item.start is None and item.stop is None and step == 1:
         return tensor
     if isinstance(size, int):
@@ -370,7 +370,7 @@ def _broadcast(parts: list[Tensor]) -> list[Tensor]:
     try:
         shape = broadcast_shapes(*shapes)
     except ShapeError:
-        raise ShapeError(
+        raise OutOfRangeError(
             "IG232",
             "shape mismatch: indexing tensors could not be broadcast together with shapes "
             + ", ".join(str(list(s)) for s in shapes),

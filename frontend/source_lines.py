@@ -15,6 +15,7 @@ _FOLDERS = tuple(
     os.path.dirname(os.path.abspath(sys.modules[name].__file__ or "")) + os.sep
     for name in ("ingot", "ingot.compiler", "ingot.runtime")
 )
+_PYTHON = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 # Whether a file is ingot's own, for the files seen.
 known_files: dict[str, bool] = {}
 # Characters of a line of the user's that errors show.
@@ -38,9 +39,14 @@ def user_frame(depth: int = 2) -> FrameType | None:
         return None
     if flags.DEBUG.get():
         return frame
-    while frame is not None and is_internal(frame.f_code.co_filename):
+    while frame is not None and (is_internal(frame.f_code.co_filename) or _is_python(frame.f_code.co_filename)):
         frame = frame.f_back
     return frame
+
+
+def _is_python(filename: str) -> bool:
+    """Whether a file is of Python's own library (`copy.deepcopy` calls us, and the user called that)."""
+    return filename.startswith(_PYTHON) and "-packages" not in filename
 
 
 def describe(filename: str, line: int) -> str:

@@ -251,6 +251,10 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, as a vector."""
+    if mask._layout.dtype is not dtypes.bool_:
+        raise OperandError(
+            "IG219", f"masked_select: expected a bool mask, not {mask._layout!r}", where=user_line(), fix="mask != 0"
+        )
     needs_values(mask, "masked_select()", "where(mask, x, 0)")
     shape = tuple(np.broadcast_shapes(input._layout.shape, mask._layout.shape))
     flat = flatten(expand(input, shape))

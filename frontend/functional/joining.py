@@ -188,6 +188,10 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     moves = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     x = input
+    if len(moves) != len(axes):
+        raise ShapeError(
+            "IG202", f"roll: shifts {moves} and dims {axes} must be of one length", where=user_line()
+        )
     for move, dim in zip(moves, axes, strict=True):
         axis = axis_of(x, dim)
         size: Any = x._layout.shape[axis]
@@ -215,6 +219,11 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     vectors = list(sizes_of(tensors))
     if indexing not in ("ij", "xy"):
         raise SpecError("IG217", f"indexing is 'ij' or 'xy', not {indexing!r}", where=user_line())
+    for v in vectors:
+        if v._layout.ndim > 1:
+            raise ShapeError(
+                "IG228", f"meshgrid takes vectors, and was given a tensor of shape {list(v._layout.shape)}", where=user_line()
+            )
     shape = tuple(v._layout.numel for v in vectors)
     grids = [
         expand(reshape(v, tuple(-1 if j == i else 1 for j in range(len(shape)))), shape) for i, v in enumerate(vectors)

@@ -115,13 +115,27 @@ def _count(input: Tensor, axes: tuple[int, ...]) -> Any:
 @composite
 def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The largest element over `dim`; the gradient is shared evenly by equal ones."""
+    _check_elements("amax", input, dim)
     return reduced(reduce.max, input, dim, keepdim)
 
 
 @composite
 def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
     """The smallest element over `dim`; the gradient is shared evenly by equal ones."""
+    _check_elements("amin", input, dim)
     return reduced(reduce.min, input, dim, keepdim)
+
+
+def _check_elements(name: str, input: Tensor, dim: Dims) -> None:
+    """Raises OutOfRangeError (IG116) where nothing is reduced."""
+    shape = input._layout.shape
+    for axis in axes_of(input, dim):
+        if shape[axis] == 0:
+            raise OutOfRangeError(
+                "IG116",
+                f"{name}(): Expected reduction dim {axis} to have non-zero size; the shape is {list(shape)}",
+                where=user_line(),
+            )
 
 
 class MinAndMax(NamedTuple):

@@ -223,6 +223,8 @@ def _integers(generator: Generator, shape: Any, low: int, span: int, wide: bool 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A random order of 0 .. n - 1."""
     check_device(device)
+    if n < 0:
+        raise ShapeError("IG202", f"randperm: n must be non-negative, not {n}", where=user_line())
     words = (generator or default_generator).words(max(n - 1, 0))
     if modes.trace is not None:
         return cast_to(_exchanged(words, n), dtype or dtypes.int64)
@@ -261,9 +263,23 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
 
 
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that the element is, else 0."""
+    """1 with the probability that the element is, else 0. Raises SpecError (IG242) for others than of [0, 1]."""
     kind = _floating(input._layout.dtype)
+    _check_probabilities("bernoulli", input, 1.0)
     return cast_to(_below(generator or default_generator, input), kind)
+
+
+def _check_probabilities(name: str, input: Tensor, high: float) -> None:
+    """Raises SpecError (IG242) for elements outside [0, high], where they are known."""
+    if modes.trace is not None or input._layout.numel == 0:
+        return
+    array = array_of(input)
+    good = (array >= 0) & (array <= high)
+    if not bool(good.all()):
+        bad = array[~good].flat[0]
+        raise SpecError(
+            "IG242", f"{name} expects probabilities of at least 0 and at most {high}, not {bad}", where=user_line()
+        )
 
 
 def _below(generator: Generator, probability: Tensor) -> Tensor:
@@ -294,6 +310,7 @@ def multinomial(
 ) -> Tensor:
     """Indices drawn with probabilities proportional to the elements of each row."""
     chosen = generator or default_generator
+    _check_probabilities("multinomial", input, float(np.finfo(np.float64).max))
     rows = input if input._layout.ndim == 2 else input.view(1, -1)
     shape = rows._layout.shape
     if replacement and num_samples > 1:

@@ -232,7 +232,11 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A dimension of size 1 put at `dim`."""
     layout = input._layout
-    axis = normalize_dim(dim, layout.ndim + 1)
+    try:
+        axis = normalize_dim(dim, layout.ndim + 1)
+    except ShapeError as error:
+        error.where, error.detail = user_line(), (f"unsqueeze of a tensor of shape {list(layout.shape)}",)
+        raise
     shape = (*layout.shape[:axis], 1, *layout.shape[axis:])
     step = layout.shape[axis] * layout.strides[axis] if axis < layout.ndim else 1
     return apply_view(

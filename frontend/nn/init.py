@@ -39,9 +39,10 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     """(fan in, fan out) of a weight. Raises ShapeError (IG248) below two dimensions."""
     shape: Any = tensor._layout.shape
     if len(shape) < 2:
-        raise ShapeError(
+        raise SpecError(
             "IG248",
-            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions",
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, but the shape is "
+            f"{list(shape)}",
             where=user_line(),
         )
     field = math.prod(shape[2:])
