@@ -19,6 +19,9 @@ from ingot.tensor import Device, Parameter, Size, Tensor
 # Element types by the names that NumPy pickles give them; no objects, texts and records.
 _NUMPY_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|c8|c16")
 
+# Names of PyTorch's dtypes, of which ingot has some.
+_TORCH_DTYPE = re.compile(r"bool|(q?u?int|b?float|complex|bits)\d\w*")
+
 _user: dict[str, Any] = {}
 
 
@@ -234,7 +237,7 @@ def find(module: str, name: str) -> Any:
     known = _known(_renamed(module, name))
     if known is not None:
         return known
-    if module == "torch" and re.fullmatch(r"(u?int|float|bfloat|complex|bool|q|bits)\d*\w*", name):
+    if module == "torch" and _TORCH_DTYPE.fullmatch(name):
         return dtype_called(name)
     raise UnsafeGlobalError(
         "IG407",
@@ -262,7 +265,7 @@ def is_known(module: str, name: str) -> bool:
     full = f"{module}.{name}"
     if full in _user or _known(_renamed(module, name)) is not None:
         return True
-    return module == "torch" and re.fullmatch(r"(u?int|float|bfloat|complex|bool)\d*", name) is not None
+    return module == "torch" and _TORCH_DTYPE.fullmatch(name) is not None
 
 
 def is_allowed(obj: Any) -> bool:

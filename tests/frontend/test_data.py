@@ -263,6 +263,14 @@ def test_rows_are_gathered_as_they_are_collated() -> None:
     assert plain(needed.grad) == [1.0, 1.0, 0.0]
 
 
+def test_indices_that_are_no_integers() -> None:
+    data = TensorDataset(ingot.arange(10))
+    assert plain(list(DataLoader(data, batch_sampler=[[slice(0, 2), slice(4, 6)]]))) == [[[[0, 1], [4, 5]]]]
+    for wrong in ([1.5], []):
+        with pytest.raises(IndexError):
+            list(DataLoader(data, batch_sampler=[wrong]))
+
+
 def test_streams() -> None:
     assert plain(list(DataLoader(Numbers(5), batch_size=2))) == [[0, 1], [2, 3], [4]]
     assert plain(list(DataLoader(Numbers(5), batch_size=2, drop_last=True))) == [[0, 1], [2, 3]]
@@ -359,7 +367,7 @@ def test_places_at_the_ends() -> None:
     assert list(other) == [] and len(list(other)) == 3
     list(running)
     assert loader.state_dict()["batches"] == 0
-    for wrong in ({}, {"batches": 1, "generators": [1, 2, 3]}):
+    for wrong in ({}, {"batches": 1, "generators": [1, 2, 3], "seeded": True}):
         with pytest.raises(ValueError, match="IG416"):
             loader.load_state_dict(wrong)
 
@@ -492,11 +500,11 @@ def gone(pid: int, within: float = 10.0) -> bool:
 
 @LINUX
 def test_no_worker_is_left_after_a_loop_that_ends_early() -> None:
-    for batch in DataLoader(Pid(), num_workers=2):
+    loader = DataLoader(Pid(), num_workers=2)
+    for batch in loader:
         pids = [batch.item()]
         break
-    gc.collect()
-    assert all(gone(pid) for pid in pids)
+    assert all(gone(pid) for pid in pids) and loader.state_dict()["batches"] == 1
 
 
 class Failing(Dataset[Any]):
@@ -684,6 +692,26 @@ def test_workers_continue_a_pass() -> None:
         other = DataLoader(data, batch_size=3, shuffle=True, num_workers=workers)
         other.load_state_dict(state)
         assert plain(list(other)) == rest
+
+
+@LINUX
+def test_persistent_workers_continue_a_pass() -> None:
+    data = TensorDataset(ingot.arange(12))
+    for number in (1, 2):
+        ingot.manual_seed(8)
+        options: dict[str, Any] = {"batch_size": 3, "shuffle": True, "num_workers": 1, "persistent_workers": True}
+        loader = DataLoader(data, **options)
+        for _ in range(number - 1):
+            list(loader)
+        running = iter(loader)
+        next(running)
+        state = loader.state_dict()
+        # Of the second pass no seed for workers was drawn, as they were there.
+        assert state["seeded"] is (number == 1)
+        rest = plain(list(running))
+        for other in (loader, DataLoader(data, **options)):
+            other.load_state_dict(state)
+            assert plain(list(other)) == rest
 
 
 def test_import_of_utils_is_lazy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ingot.modes import modes
@@ -88,7 +89,7 @@ class DataLoader:
         self.batch_sampler = batch_sampler
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
         self._workers: WorkerPass | None = None
-        self._pass: LoaderPass | None = None
+        self._progress: Progress | None = None
         self._place: dict[str, Any] | None = None
 
     def _own_sampler(self, shuffle: bool) -> Iterable[Any]:
@@ -143,28 +144,28 @@ class DataLoader:
                 fix="a loop over the loader that calls the compiled function",
             )
         place, self._place = self._place, None
-        made = self._begin() if place is None else self._continue(place)
-        self._pass = made
-        return made
+        return self._begin() if place is None else self._continue(place)
 
     # ---- a pass
 
-    def _begin(self, skip: int = 0) -> LoaderPass:
+    def _begin(self, skip: int = 0, seeded: bool | None = None) -> LoaderPass:
         states = [generator.get_state() for generator in self._generators()]
-        epoch = getattr(self.sampler, "epoch", None)
-        place = {"batches": 0, "generators": states, "epoch": epoch}
         # Workers that are there keep the seed that they began with: PyTorch draws no other.
-        base_seed = 0 if self._has_workers() else drawn_seed(self.generator)
+        seeded = not self._has_workers() if seeded is None else seeded
+        progress = Progress(skip, states, getattr(self.sampler, "epoch", None), seeded)
+        base_seed = drawn_seed(self.generator)
+        if not seeded:
+            for generator, state in zip(self._generators(), states, strict=True):
+                generator.set_state(state)
         indices = iter(self._indices())
         if not self._stream:
             next(itertools.islice(indices, skip, skip), None)
         source = self._source(indices, base_seed)
-        made = LoaderPass(self, source, place)
         if self._stream:
             for _ in range(skip):
                 source.next()
-        place["batches"] = skip
-        return made
+        self._progress = progress
+        return LoaderPass(self, source, progress)
 
     def _has_workers(self) -> bool:
         """Whether persistent workers are running."""
@@ -190,28 +191,29 @@ class DataLoader:
     # ---- the place within a pass
 
     def _generators(self) -> list[Generator]:
-        """What the order depends on: the loader's generator, and a sampler's own."""
-        found = [self.generator or default_generator]
-        for sampler in (self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None)):
-            own = getattr(sampler, "generator", None)
+        """What the order depends on: the default generator, the loader's, and a sampler's own."""
+        found = [default_generator]
+        for owner in (self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None)):
+            own = getattr(owner, "generator", None)
             if own is not None and not any(own is generator for generator in found):
                 found.append(own)
         return found
 
     def state_dict(self) -> dict[str, Any]:
         """The place within the pass that is going on, for `load_state_dict`; a new pass if none is."""
-        current = self._pass
+        progress = self._progress
         if self._place is not None:
             return dict(self._place)
-        if current is None or current.finished:
-            return {"batches": 0, "generators": [], "epoch": getattr(self.sampler, "epoch", None)}
-        return dict(current.place)
+        if progress is None or progress.finished:
+            progress = Progress(0, [], getattr(self.sampler, "epoch", None), True)
+        return {name: getattr(progress, name) for name in ("batches", "generators", "epoch", "seeded")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Let the next pass continue from a place that `state_dict` gave. Raises SpecError (IG416)."""
         count = len(self._generators())
         generators = state_dict.get("generators")
-        if not isinstance(state_dict.get("batches"), int) or not isinstance(generators, list):
+        known = isinstance(state_dict.get("batches"), int) and isinstance(state_dict.get("seeded"), bool)
+        if not known or not isinstance(generators, list):
             raise SpecError("IG416", "load_state_dict takes what state_dict of a DataLoader gave", where=user_line())
         if generators and len(generators) != count:
             raise SpecError(
@@ -228,19 +230,32 @@ class DataLoader:
         before = default_generator.get_state()
         for generator, state in zip(self._generators(), place["generators"], strict=True):
             generator.set_state(state)
-        made = self._begin(place["batches"])
+        made = self._begin(place["batches"], place["seeded"])
         default_generator.set_state(before)
         return made
+
+
+@dataclass
+class Progress:
+    """How far a pass has come; the loader keeps this, and not the pass, whose workers end when nobody needs them.
+
+    `generators` are the states at its start, `seeded` tells whether a seed for workers was drawn then.
+    """
+
+    batches: int
+    generators: list[Any]
+    epoch: int | None
+    seeded: bool
+    finished: bool = False
 
 
 class LoaderPass:
     """An iterator over the batches of one pass."""
 
-    def __init__(self, loader: DataLoader, source: SerialPass | WorkerPass, place: dict[str, Any]) -> None:
+    def __init__(self, loader: DataLoader, source: SerialPass | WorkerPass, progress: Progress) -> None:
         self.loader = loader
         self.source = source
-        self.place = place
-        self.finished = False
+        self.progress = progress
         self._number = source.number
 
     def __iter__(self) -> LoaderPass:
@@ -252,9 +267,9 @@ class LoaderPass:
         try:
             batch = self.source.next()
         except StopIteration:
-            self.finished = True
+            self.progress.finished = True
             raise
-        self.place["batches"] += 1
+        self.progress.batches += 1
         return batch
 
     def __len__(self) -> int:

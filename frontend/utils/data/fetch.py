@@ -43,6 +43,7 @@ def _from_stream(stream: Iterator[Any], batched: bool, collate: Callable[[Any], 
 
 def _rows_of(dataset: Any) -> Fetch | None:
     """For tensors in memory, or a subset of them: what collating their rows gives, gathered at once."""
+    whole = dataset
     chosen: np.ndarray[Any, Any] | None = None
     while type(dataset) is Subset:
         inner = np.asarray(dataset.indices, np.int64)
@@ -53,7 +54,10 @@ def _rows_of(dataset: Any) -> Fetch | None:
     tensors = dataset.tensors
 
     def fetch(indices: Any) -> Any:
-        places = np.asarray(list(indices), np.int64)
+        given = list(indices)
+        places = np.asarray(given)
+        if places.dtype.kind not in "iu" or places.ndim != 1:
+            return default_collate(several(whole, given))
         if chosen is not None:
             places = chosen[places]
         return [tensor_from_array(array_of(tensor).take(places, 0)) for tensor in tensors]
