@@ -26,7 +26,7 @@ from ingot.modes import modes
 from ingot.mutation import assign, check_writable
 from ingot.promote import cast_to, expand_to, is_number, splat
 from ingot.runtime import dtypes
-from ingot.runtime.errors import OutOfRangeError, ShapeError
+from ingot.runtime.errors import OutOfRangeError, ShapeError, SpecError
 from ingot.runtime.layout import Layout, broadcast_shapes
 from ingot.source_lines import user_line
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import DTypeError
+from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
     from ingot.tracing import Trace
@@ -53,7 +54,7 @@ def get_default_dtype() -> DType:
 def set_default_dtype(dtype: DType) -> None:
     """Set the dtype of tensors made from Python floats. Raises DTypeError (IG210) unless it is a floating type."""
     if not dtype.is_floating_point:
-        raise DTypeError("IG210", f"the default dtype must be a floating-point type, not {dtype}")
+        raise DTypeError("IG210", f"the default dtype must be a floating-point type, not {dtype}", where=user_line())
     Defaults.dtype = dtype
     bump_epoch()
 

@@ -24,7 +24,7 @@ from ingot.printing import tensor_text
 from ingot.promote import cast_to, host_scalars
 from ingot.runtime import dispatch
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import DTypeError, GradError, ShapeError
+from ingot.runtime.errors import DTypeError, GradError, ShapeError, SpecError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
@@ -281,10 +281,12 @@ class Tensor(TensorMethods):
 
     def __int__(self) -> _int:
         elements(self, "int()")
+        check_single(self)
         return int(self.item())
 
     def __float__(self) -> _float:
         elements(self, "float()")
+        check_single(self)
         return float(self.item())
 
     def __index__(self) -> _int:
@@ -299,14 +301,14 @@ class Tensor(TensorMethods):
 
     def __len__(self) -> _int:
         if self._layout.ndim == 0:
-            raise ShapeError("IG240", "len() of a 0-d tensor", where=user_line())
+            raise DTypeError("IG240", "len() of a 0-d tensor", where=user_line())
         return self._layout.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if modes.trace is not None:
             elements(self, "iteration")
         if self._layout.ndim == 0:
-            raise ShapeError("IG240", "iteration over a 0-d tensor", where=user_line())
+            raise DTypeError("IG240", "iteration over a 0-d tensor", where=user_line())
         return iter(shaping.unbind(self, 0))
 
     def __contains__(self, element: Any) -> _bool:

@@ -222,7 +222,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     for v in vectors:
         if v._layout.ndim > 1:
             raise ShapeError(
-                "IG228", f"meshgrid takes vectors, and was given a tensor of shape {list(v._layout.shape)}", where=user_line()
+                "IG228", f"meshgrid takes vectors, and not a tensor of shape {list(v._layout.shape)}", where=user_line()
             )
     shape = tuple(v._layout.numel for v in vectors)
     grids = [

@@ -17,7 +17,7 @@ from ingot.gate import apply
 from ingot.promote import cast_to, expand_to, splat, unified
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import AxisError, DTypeError, ShapeError
+from ingot.runtime.errors import AxisError, DTypeError, OutOfRangeError, ShapeError
 from ingot.runtime.layout import normalize_dim
 from ingot.source_lines import user_line
 

@@ -33,7 +33,7 @@ from ingot.promote import cast_to, expand_to, splat
 from ingot.rng import Generator, default_generator, no_recording
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import DTypeError, SpecError, TraceError
+from ingot.runtime.errors import DTypeError, ShapeError, SpecError, TraceError
 from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
