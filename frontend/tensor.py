@@ -16,7 +16,7 @@ from ingot.autograd import hooks, walk
 from ingot.composite_recording import record_call
 from ingot.core import is_traced, version_of
 from ingot.functional import arithmetic, reductions, shaping
-from ingot.functional.conversion import elements
+from ingot.functional.conversion import check_single, elements
 from ingot.gate import detached
 from ingot.grad_fn import RemovableHandle
 from ingot.modes import Defaults, bump_epoch, modes
@@ -24,7 +24,7 @@ from ingot.printing import tensor_text
 from ingot.promote import cast_to, host_scalars
 from ingot.runtime import dispatch
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import DTypeError, GradError, ShapeError, SpecError
+from ingot.runtime.errors import DTypeError, GradError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad

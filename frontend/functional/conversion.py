@@ -43,6 +43,18 @@ def item(self: Tensor) -> Any:
     return array.item()
 
 
+def check_single(tensor: TensorBase) -> None:
+    """Raises SpecError (IG237) for a tensor that is not one number."""
+    if tensor._layout.numel != 1:
+        raise SpecError(
+            "IG237",
+            f"only one element tensors can be converted to Python scalars, not {tensor._layout!r} with "
+            f"{tensor._layout.numel} elements",
+            where=user_line(),
+            fix="x.tolist(), or x.sum().item()",
+        )
+
+
 def tolist(self: Tensor) -> Any:
     """The elements as nested lists; a 0-d tensor as a number."""
     return elements(self, "tolist()").tolist()
