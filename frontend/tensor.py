@@ -24,7 +24,7 @@ from ingot.printing import tensor_text
 from ingot.promote import cast_to, host_scalars
 from ingot.runtime import dispatch
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import DTypeError, GradError
+from ingot.runtime.errors import DTypeError, GradError, ShapeError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad

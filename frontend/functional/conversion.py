@@ -16,7 +16,7 @@ from ingot.modes import modes
 from ingot.promote import cast_to
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import GradError, ShapeError
+from ingot.runtime.errors import GradError, ShapeError, SpecError
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
 
