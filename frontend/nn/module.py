@@ -9,6 +9,7 @@ from ingot.core import TensorBase
 from ingot.creation import check_device, empty_like
 from ingot.jit import jit
 from ingot.modes import bump_epoch, modes
+from ingot.nn.backward_hooks import Gradients
 from ingot.nn.hooks import EveryModule, Hooks, RemovableHandle, after_forward, before_forward
 from ingot.nn.state_dict import _STATE_HOOKS, IncompatibleKeys, StateError, Stateful
 from ingot.promote import cast_to
@@ -60,14 +61,21 @@ class Module(Stateful, Hooks):
             return self._run(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not (self._forward_hooks or self._forward_pre_hooks or EveryModule.forward or EveryModule.forward_pre):
+        everywhere = EveryModule.forward or EveryModule.forward_pre or EveryModule.backward or EveryModule.backward_pre
+        backward = self._backward_hooks or self._backward_pre_hooks
+        if not (self._forward_hooks or self._forward_pre_hooks or backward or everywhere):
             return self.forward(*args, **kwargs)
         called: set[int] = set()
         result = None
         try:
             args, kwargs = before_forward(self, args, kwargs)
+            if not (backward or EveryModule.backward or EveryModule.backward_pre):
+                result = self.forward(*args, **kwargs)
+                return after_forward(self, args, kwargs, result, called)
+            gradients = Gradients(self)
+            args = gradients.entering(args)
             result = self.forward(*args, **kwargs)
-            return after_forward(self, args, kwargs, result, called)
+            return gradients.leaving(after_forward(self, args, kwargs, result, called))
         except Exception:
             after_forward(self, args, kwargs, result, called, only_always=True)
             raise
