@@ -226,6 +226,9 @@ CODES: dict[str, str] = {
     "IG387": "The unpack hook of saved_tensors_hooks gives back what its pack hook was given.",
     "IG388": "gradcheck found a derivative that finite differences contradict, or that changes from one time to the next. "
     "Check the backward of custom functions, and use float64 inputs.",
+    "IG390": "A module was given parameters, buffers or modules before its own __init__() had run. super().__init__() "
+    "is the first line of a module's __init__.",
+    "IG391": "A name of a module, parameter or buffer is not empty, has no dot in it, and is no attribute of the class.",
     "IG389": "With strict=True, every output (and derivative) must depend on every input.",
     "IG395": "differentiable=True asks for gradients through the step of an optimiser. Write the update with tensor "
     "operations, which gradients flow through.",
@@ -390,6 +393,17 @@ class UnknownNameError(IngotError, LookupError):
 
 class OutOfRangeError(IngotError, IndexError, RuntimeError):
     """An index outside its axis."""
+
+
+class UnreadyError(IngotError, AttributeError):
+    """An object that lacks attributes because it is not set up."""
+
+
+class BadNameError(IngotError, KeyError):
+    """A name that cannot be given."""
+
+    # KeyError.__str__ would quote its argument.
+    __str__ = IngotError.__str__
 
 
 class CacheError(IngotError):

@@ -286,9 +286,18 @@ def _converted(input: Tensor, third: Any, dtype: DType | None) -> Tensor:
     return input if kind is None else cast_to(input, kind)
 
 
+def _need_floating(name: str, input: Tensor) -> Tensor:
+    """Raises OperandError (IG215) for integers."""
+    if input._layout.dtype.is_floating_point:
+        return input
+    raise OperandError(
+        "IG215", f"{name} is for floating dtypes, not {input._layout!r}", where=user_line(), fix="x.float(), or dtype="
+    )
+
+
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: DType | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`, without overflow."""
-    return _softmax(_converted(input, _stacklevel, dtype), _axis(input, dim))
+    return _softmax(_need_floating("softmax", _converted(input, _stacklevel, dtype)), _axis(input, dim))
 
 
 @composite
@@ -303,7 +312,7 @@ def _softmax(input: Tensor, axis: int) -> Tensor:
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: DType | None = None) -> Tensor:
     """The logarithm of softmax along `dim`, without overflow."""
-    return _log_softmax(_converted(input, _stacklevel, dtype), _axis(input, dim))
+    return _log_softmax(_need_floating("log_softmax", _converted(input, _stacklevel, dtype)), _axis(input, dim))
 
 
 @composite

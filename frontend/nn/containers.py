@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from ingot.nn.module import Module, indented
+from ingot.runtime.errors import OutOfRangeError
+from ingot.source_lines import user_line
 from ingot.tensor import Parameter
 
 List = TypeVar("List", bound="_Numbered")
@@ -47,7 +49,9 @@ class _Numbered(Module):
         """The name of the module at a position; negative ones count from the end. Raises IndexError."""
         names = list(self._modules)
         if not -len(names) <= index < len(names):
-            raise IndexError(f"index {index} is out of range")
+            raise OutOfRangeError(
+                "IG223", f"index {index} is out of range for {len(names)} modules", where=user_line()
+            )
         return names[index]
 
     def like(self: List, entries: list[tuple[str, Any]]) -> List:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ingot.core import TensorBase, is_traced
 from ingot.functional.inplace import copy_
 from ingot.modes import bump_epoch, modes, no_grad
-from ingot.runtime.errors import TraceError
+from ingot.runtime.errors import BadNameError, DTypeError, SpecError, TraceError, UnreadyError
 from ingot.source_lines import user_line
 from ingot.tensor import Parameter, Tensor
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ingot.nn.module import Module
 
 _MISSING = object()
+
+
+def _wrong_kind(what: str) -> DTypeError:
+    return DTypeError("IG214", what, where=user_line())
 
 
 class Registry:
@@ -62,9 +66,9 @@ class Registry:
         if value is not None and known is not self._buffers:
             kind = "parameter" if known is self._parameters else "child module"
             wanted = "Parameter" if known is self._parameters else "Module"
-            raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' (nn.{wanted} or None expected)")
+            raise _wrong_kind(f"cannot assign '{type(value).__name__}' as {kind} '{name}' (nn.{wanted} or None expected)")
         if value is not None and not isinstance(value, TensorBase):
-            raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' (Tensor or None expected)")
+            raise _wrong_kind(f"cannot assign '{type(value).__name__}' as buffer '{name}' (Tensor or None expected)")
         old = known[name]
         if isinstance(value, TensorBase) and is_traced(value) and isinstance(old, TensorBase):
             if old._layout is not value._layout:
@@ -112,12 +116,15 @@ class Registry:
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name. Raises TypeError for other things."""
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(
+            raise _wrong_kind(
                 f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or None required)"
             )
         if param is not None and param._node is not None:
-            raise ValueError(
-                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
+            raise SpecError(
+                "IG314",
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly.",
+                where=user_line(),
+                fix="nn.Parameter(x.detach())",
             )
         self._claim(name, "_parameters")
         self._parameters[name] = param
@@ -125,7 +132,7 @@ class Registry:
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is not trained; in the state_dict if `persistent`."""
         if tensor is not None and not isinstance(tensor, TensorBase):
-            raise TypeError(
+            raise _wrong_kind(
                 f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
             )
         self._claim(name, "_buffers")
@@ -135,7 +142,7 @@ class Registry:
     def register_module(self, name: str, module: Module | None) -> None:
         """Add a sub-module under a name."""
         if module is not None and not isinstance(module, Registry):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+            raise _wrong_kind(f"{type(module).__name__} is not a Module subclass")
         self._claim(name, "_modules")
         self._modules[name] = module
 
@@ -144,13 +151,18 @@ class Registry:
     def _claim(self, name: str, kind: str) -> None:
         if "_parameters" not in self.__dict__:
             what = {"_parameters": "parameters", "_buffers": "buffer", "_modules": "module"}[kind]
-            raise AttributeError(f"cannot assign {what} before Module.__init__() call: {name!r}")
+            raise UnreadyError(
+                "IG390",
+                f"cannot assign {what} before Module.__init__() call: {name!r}",
+                where=user_line(),
+                fix="super().__init__() first",
+            )
         if not isinstance(name, str):
-            raise TypeError(f"a name should be a string, not {type(name).__name__}")
+            raise _wrong_kind(f"a name should be a string, not {type(name).__name__}")
         if hasattr(type(self), name):
-            raise KeyError(f"attribute '{name}' already exists")
+            raise BadNameError("IG391", f"attribute '{name}' already exists", where=user_line())
         if "." in name or not name:
-            raise KeyError(f"the name {name!r} must not be empty or contain a dot")
+            raise BadNameError("IG391", f"the name {name!r} must not be empty or contain a dot", where=user_line())
         for other in (self.__dict__, self._parameters, self._buffers, self._modules):
             if other is not self.__dict__[kind]:
                 other.pop(name, None)
