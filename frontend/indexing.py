@@ -309,6 +309,10 @@ def _index_parts(item: Tensor, tensor: Tensor, dim: int) -> list[Tensor]:
             item = cast_to(item, dtypes.int64)
         if item._layout.dtype in (dtypes.int8, dtypes.int16):
             item = cast_to(item, dtypes.int64)
+        if item._layout.dtype.is_floating_point:
+            raise OutOfRangeError(
+                "IG229", f"tensors used as indices must be of int or bool, not {item._layout!r}", where=user_line()
+            )
         return [index_tensor(item, "tensor[...]")]
     _check_mask(item, tensor._layout.shape[dim : dim + item._layout.ndim])
     needs_values(item, "x[mask]", "where(mask, x, 0), or x[mask] = number")
