@@ -203,6 +203,26 @@ def test_default_collate() -> None:
     assert type(ordered) is collections.OrderedDict and list(ordered) == ["b", "a"]
 
 
+def test_rows_of_one_memory() -> None:
+    base = ingot.arange(24).view(6, 4)
+    for samples in (
+        [base[i] for i in (5, 0, 3)],
+        [base[2:][i] for i in (0, 3)],
+        [base.view(-1)[1:][i] for i in (4, 0)],
+        [base.view(-1)[i + 1 : i + 5] for i in (0, 4)],
+        [base[:, i] for i in (1, 0)],
+        [base[0], base[1].clone()],
+        [base[i].view(2, 2).t() for i in (1, 2)],
+        [base[i : i + 1].expand(2, 4) for i in (1, 2)],
+        [base.view(-1)[23:], base.view(-1)[:1]],
+        [base[:0], base[3:3]],
+    ):
+        batch = default_collate(samples)
+        assert plain(batch) == plain(samples) and batch.shape == (len(samples), *samples[0].shape)
+        batch.zero_()
+    assert base.sum().item() == sum(range(24))
+
+
 def test_batches_of_tensors_that_require_grad() -> None:
     rows = [ingot.ones(2, requires_grad=True) for _ in range(3)]
     default_collate(rows).sum().backward()

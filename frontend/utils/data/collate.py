@@ -13,6 +13,7 @@ from ingot.core import TensorBase, array_of, is_traced, tensor_from_array
 from ingot.creation import as_tensor, tensor
 from ingot.functional.joining import stack
 from ingot.runtime import dtypes
+from ingot.runtime.layout import Layout
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
 from ingot.utils.data.errors import CollateError, UnequalError
@@ -102,16 +103,32 @@ def _stacked(batch: Any) -> Any:
     for sample in batch:
         if (
             not isinstance(sample, TensorBase)
-            or sample._layout.shape != layout.shape
+            or (sample._layout is not layout and sample._layout.shape != layout.shape)
             or sample._layout.dtype is not layout.dtype
             or is_traced(sample)
             or needs_grad(sample)
         ):
             return stack(list(batch))
+    rows = _rows_of_one_memory(batch)
+    if rows is not None:
+        return tensor_from_array(rows)
     made = np.empty((len(batch), *layout.shape), layout.dtype.numpy)
     for place, sample in enumerate(batch):
         made[place] = array_of(sample)
     return tensor_from_array(made)
+
+
+def _rows_of_one_memory(batch: Any) -> np.ndarray[Any, Any] | None:
+    """The samples' elements if they are rows of one tensor, as those of most datasets in memory are."""
+    first = batch[0]
+    layout, storage, count = first._layout, first._storage, first._layout.numel
+    if not count or not layout.contiguous or any(s._storage is not storage or s._layout is not layout for s in batch):
+        return None
+    places = [sample._offset // count for sample in batch]
+    if any(place * count != sample._offset for place, sample in zip(places, batch, strict=True)):
+        return None
+    rows = storage.array(Layout.of(layout.dtype, (storage.nbytes // layout.nbytes, *layout.shape)), 0)
+    return rows.take(places, 0)  # type: ignore[no-any-return]
 
 
 def _stacked_arrays(batch: Any) -> Any:
