@@ -26,7 +26,7 @@ from ingot.modes import modes
 from ingot.mutation import assign, check_writable
 from ingot.promote import cast_to, expand_to, is_number, splat
 from ingot.runtime import dtypes
-from ingot.runtime.errors import OutOfRangeError, ShapeError, SpecError
+from ingot.runtime.errors import DTypeError, OutOfRangeError, ShapeError, SpecError
 from ingot.runtime.layout import Layout, broadcast_shapes
 from ingot.source_lines import user_line
 
@@ -261,7 +261,7 @@ def _item(key: Any) -> Any:
         return as_index(key)
     if hasattr(key, "__index__"):
         return key.__index__()
-    raise OutOfRangeError(
+    raise (DTypeError if isinstance(key, str) else OutOfRangeError)(
         "IG223",
         f"tensors are indexed by ints, slices, None, ..., bools and tensors of indices, not {type(key).__name__}",
         where=user_line(),

@@ -330,11 +330,11 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
             found = fn(ctx, *args)
         finally:
             modes.grad = before
-        if not modes.grad or not any(isinstance(a, TensorBase) and needs_grad(a) for a in args):
+        if not modes.grad or ctx._node is None:
             return found
-        edges = tuple([edge_of(a) for a in args if isinstance(a, TensorBase)])
-        parts = [_twice(part, edges) for part in (found if isinstance(found, tuple) else (found,))]
-        return tuple(parts)
+        # PyTorch does so only where a cotangent requires grad, and otherwise leaves the second derivative out unsaid.
+        parts = found if isinstance(found, tuple) else (found,)
+        return tuple([_twice(part, ctx._node.edges) for part in parts])
 
     return run
 

@@ -49,9 +49,7 @@ class _Numbered(Module):
         """The name of the module at a position; negative ones count from the end. Raises IndexError."""
         names = list(self._modules)
         if not -len(names) <= index < len(names):
-            raise OutOfRangeError(
-                "IG223", f"index {index} is out of range for {len(names)} modules", where=user_line()
-            )
+            raise OutOfRangeError("IG223", f"index {index} is out of range for {len(names)} modules", where=user_line())
         return names[index]
 
     def like(self: List, entries: list[tuple[str, Any]]) -> List:

@@ -11,7 +11,7 @@ from ingot.modes import no_grad
 from ingot.nn import init
 from ingot.nn.module import Module
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import ShapeError, SpecError
+from ingot.runtime.errors import AssertedError, ShapeError, SpecError
 from ingot.source_lines import user_line
 from ingot.tensor import Parameter, Tensor
 
@@ -40,7 +40,11 @@ class Embedding(Module):
     ) -> None:
         super().__init__()
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise SpecError("IG217", "Padding_idx must be within num_embeddings", where=user_line())
+            raise AssertedError(
+                "IG217",
+                f"Padding_idx must be within num_embeddings: {padding_idx}, {num_embeddings}",
+                where=user_line(),
+            )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
@@ -113,7 +117,11 @@ class EmbeddingBag(Module):
     ) -> None:
         super().__init__()
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise SpecError("IG217", "Padding_idx must be within num_embeddings", where=user_line())
+            raise AssertedError(
+                "IG217",
+                f"Padding_idx must be within num_embeddings: {padding_idx}, {num_embeddings}",
+                where=user_line(),
+            )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.max_norm = max_norm

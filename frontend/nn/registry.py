@@ -66,7 +66,9 @@ class Registry:
         if value is not None and known is not self._buffers:
             kind = "parameter" if known is self._parameters else "child module"
             wanted = "Parameter" if known is self._parameters else "Module"
-            raise _wrong_kind(f"cannot assign '{type(value).__name__}' as {kind} '{name}' (nn.{wanted} or None expected)")
+            raise _wrong_kind(
+                f"cannot assign '{type(value).__name__}' as {kind} '{name}' (nn.{wanted} or None expected)"
+            )
         if value is not None and not isinstance(value, TensorBase):
             raise _wrong_kind(f"cannot assign '{type(value).__name__}' as buffer '{name}' (Tensor or None expected)")
         old = known[name]
