@@ -14,20 +14,25 @@ from ingot import operators as operators
 from ingot import optim as optim
 from ingot import promote as _promote
 from ingot import tree as tree
+from ingot.calls import can_cast as can_cast
 from ingot.calls import make_public as _make_public
 from ingot.creation import arange as arange
 from ingot.creation import as_tensor as as_tensor
 from ingot.creation import asarray as asarray
 from ingot.creation import empty as empty
 from ingot.creation import empty_like as empty_like
+from ingot.creation import empty_permuted as empty_permuted
+from ingot.creation import empty_strided as empty_strided
 from ingot.creation import eye as eye
 from ingot.creation import from_numpy as from_numpy
+from ingot.creation import frombuffer as frombuffer
 from ingot.creation import full as full
 from ingot.creation import full_like as full_like
 from ingot.creation import linspace as linspace
 from ingot.creation import logspace as logspace
 from ingot.creation import ones as ones
 from ingot.creation import ones_like as ones_like
+from ingot.creation import range as range
 from ingot.creation import scalar_tensor as scalar_tensor
 from ingot.creation import tensor as tensor
 from ingot.creation import tril_indices as tril_indices
@@ -35,6 +40,7 @@ from ingot.creation import triu_indices as triu_indices
 from ingot.creation import zeros as zeros
 from ingot.creation import zeros_like as zeros_like
 from ingot.functional import factorisations as _factorisations
+from ingot.functional import memory as _memory
 from ingot.functional import systems as _systems
 from ingot.functional.activations import celu as celu
 from ingot.functional.activations import log_softmax as log_softmax
@@ -123,7 +129,7 @@ from ingot.functional.diagonals import atleast_1d as atleast_1d
 from ingot.functional.diagonals import atleast_2d as atleast_2d
 from ingot.functional.diagonals import atleast_3d as atleast_3d
 from ingot.functional.diagonals import block_diag as block_diag
-from ingot.functional.diagonals import broadcast_shapes as broadcast_shapes
+from ingot.functional.diagonals import broadcast_shapes as _broadcast_shapes
 from ingot.functional.diagonals import broadcast_tensors as broadcast_tensors
 from ingot.functional.diagonals import cartesian_prod as cartesian_prod
 from ingot.functional.diagonals import column_stack as column_stack
@@ -142,6 +148,7 @@ from ingot.functional.distances import pairwise_distance as pairwise_distance
 from ingot.functional.dropout import alpha_dropout as alpha_dropout
 from ingot.functional.dropout import dropout as dropout
 from ingot.functional.dropout import feature_alpha_dropout as feature_alpha_dropout
+from ingot.functional.einsum import einsum as einsum
 from ingot.functional.embedding import rows_of as embedding
 from ingot.functional.factorisations import cholesky_inverse as cholesky_inverse
 from ingot.functional.factorisations import cholesky_of as cholesky
@@ -245,6 +252,7 @@ from ingot.functional.joining import meshgrid as meshgrid
 from ingot.functional.joining import repeat_interleave as repeat_interleave
 from ingot.functional.joining import roll as roll
 from ingot.functional.joining import rot90 as rot90
+from ingot.functional.joining import row_stack as row_stack
 from ingot.functional.joining import split as split
 from ingot.functional.joining import split_with_sizes as split_with_sizes
 from ingot.functional.joining import stack as stack
@@ -252,6 +260,9 @@ from ingot.functional.joining import tensor_split as tensor_split
 from ingot.functional.joining import tile as tile
 from ingot.functional.joining import tril as tril
 from ingot.functional.joining import triu as triu
+from ingot.functional.joining import unsafe_chunk as unsafe_chunk
+from ingot.functional.joining import unsafe_split as unsafe_split
+from ingot.functional.joining import unsafe_split_with_sizes as unsafe_split_with_sizes
 from ingot.functional.joining import vstack as vstack
 from ingot.functional.linalg import addbmm as addbmm
 from ingot.functional.linalg import addmm as addmm
@@ -279,6 +290,12 @@ from ingot.functional.measures import fill as fill
 from ingot.functional.measures import logcumsumexp as logcumsumexp
 from ingot.functional.measures import pdist as pdist
 from ingot.functional.measures import renorm as renorm
+from ingot.functional.memory import from_dlpack as from_dlpack
+from ingot.functional.memory import is_nonzero as is_nonzero
+from ingot.functional.memory import is_same_size as is_same_size
+from ingot.functional.memory import is_signed as is_signed
+from ingot.functional.memory import resize_as_ as resize_as_
+from ingot.functional.memory import to_dlpack as to_dlpack
 from ingot.functional.normalization import batch_norm as batch_norm
 from ingot.functional.normalization import group_norm as group_norm
 from ingot.functional.normalization import instance_norm as instance_norm
@@ -450,6 +467,26 @@ from ingot.functional.unary import tanh as tanh
 from ingot.functional.unary import trunc as trunc
 from ingot.indexing import index_put as index_put
 from ingot.jit import jit as jit
+from ingot.legacy import BFloat16Tensor as BFloat16Tensor
+from ingot.legacy import BoolTensor as BoolTensor
+from ingot.legacy import ByteTensor as ByteTensor
+from ingot.legacy import CharTensor as CharTensor
+from ingot.legacy import DoubleTensor as DoubleTensor
+from ingot.legacy import FloatTensor as FloatTensor
+from ingot.legacy import HalfTensor as HalfTensor
+from ingot.legacy import IntTensor as IntTensor
+from ingot.legacy import LongTensor as LongTensor
+from ingot.legacy import ShortTensor as ShortTensor
+from ingot.legacy import set_default_tensor_type as set_default_tensor_type
+from ingot.limits import channels_last as channels_last
+from ingot.limits import channels_last_3d as channels_last_3d
+from ingot.limits import contiguous_format as contiguous_format
+from ingot.limits import finfo as finfo
+from ingot.limits import iinfo as iinfo
+from ingot.limits import layout as layout
+from ingot.limits import memory_format as memory_format
+from ingot.limits import preserve_format as preserve_format
+from ingot.limits import strided as strided
 from ingot.modes import enable_grad as enable_grad
 from ingot.modes import get_default_dtype as get_default_dtype
 from ingot.modes import inference_mode as inference_mode
@@ -470,13 +507,41 @@ from ingot.runtime import dtypes as _dtypes
 from ingot.runtime.errors import IngotError as IngotError
 from ingot.serialization import load as load
 from ingot.serialization import save as save
+from ingot.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from ingot.settings import get_default_device as get_default_device
+from ingot.settings import get_deterministic_debug_mode as get_deterministic_debug_mode
+from ingot.settings import get_float32_matmul_precision as get_float32_matmul_precision
+from ingot.settings import get_num_interop_threads as get_num_interop_threads
+from ingot.settings import get_num_threads as get_num_threads
+from ingot.settings import (
+    is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
+)
+from ingot.settings import is_warn_always_enabled as is_warn_always_enabled
+from ingot.settings import set_default_device as set_default_device
+from ingot.settings import set_deterministic_debug_mode as set_deterministic_debug_mode
+from ingot.settings import set_float32_matmul_precision as set_float32_matmul_precision
+from ingot.settings import set_flush_denormal as set_flush_denormal
+from ingot.settings import set_num_interop_threads as set_num_interop_threads
+from ingot.settings import set_num_threads as set_num_threads
+from ingot.settings import set_warn_always as set_warn_always
+from ingot.settings import use_deterministic_algorithms as use_deterministic_algorithms
 from ingot.tensor import Device as _Device
 from ingot.tensor import Parameter as Parameter
 from ingot.tensor import Size as Size
 from ingot.tensor import Tensor as Tensor
+from ingot.version import __version__ as __version__
+from ingot.windows import bartlett_window as bartlett_window
+from ingot.windows import blackman_window as blackman_window
+from ingot.windows import hamming_window as hamming_window
+from ingot.windows import hann_window as hann_window
+from ingot.windows import kaiser_window as kaiser_window
 
 # Dtypes, under PyTorch's names.
 result_type = _promote.result_dtype
+compile = jit
+# There are no complex dtypes, whose parts and conjugates would differ.
+conj = conj_physical = real = resolve_conj = resolve_neg = _memory.itself
+is_conj = is_neg = is_inference = is_distributed = _memory.always_false
 adaptive_max_pool1d = _adaptive_max_pool1d
 dtype = _dtypes.DType
 bfloat16 = _dtypes.bfloat16
@@ -528,6 +593,21 @@ def is_floating_point(input: Tensor) -> builtins.bool:
     return input.dtype.is_floating_point
 
 
+def is_complex(input: Tensor) -> builtins.bool:
+    """False: there are no complex dtypes."""
+    return False
+
+
+def promote_types(type1: _dtypes.DType, type2: _dtypes.DType) -> _dtypes.DType:
+    """The dtype that holds both kinds of numbers."""
+    return _dtypes.promote(type1, type2)
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that several shapes broadcast to. Raises ShapeError (IG201)."""
+    return Size(_broadcast_shapes(*shapes))
+
+
 def numel(input: Tensor) -> Any:
     """The number of elements."""
     return input.numel()
@@ -536,14 +616,37 @@ def numel(input: Tensor) -> Any:
 _make_public(globals())
 
 if TYPE_CHECKING:
+    from ingot import accelerator as accelerator
+    from ingot import amp as amp
     from ingot import aot as aot
+    from ingot import backends as backends
+    from ingot import cuda as cuda
     from ingot import distributions as distributions
     from ingot import linalg as linalg
+    from ingot import special as special
+    from ingot import testing as testing
     from ingot import utils as utils
+    from ingot import version as version
 else:
+
+    _LATE = frozenset(
+        {
+            "accelerator",
+            "amp",
+            "aot",
+            "backends",
+            "cuda",
+            "distributions",
+            "linalg",
+            "special",
+            "testing",
+            "utils",
+            "version",
+        }
+    )
 
     def __getattr__(name):
         """What few programs use, or what brings the whole compiler with it, is imported when it is first asked for."""
-        if name in ("aot", "distributions", "linalg", "special", "utils"):
+        if name in _LATE:
             return importlib.import_module(f"ingot.{name}")
         raise AttributeError(f"module 'ingot' has no attribute {name!r}")

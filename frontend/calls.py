@@ -48,8 +48,7 @@ def _adapted(
     fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: TypeError | AttributeError
 ) -> Callable[[], Any] | None:
     """What to call instead. None: the error stands. Raises DTypeError (IG214, IG345) that names the argument."""
-    inside = error.__traceback__.tb_next if error.__traceback__ is not None else None
-    if isinstance(error, TypeError) and inside is None:
+    if isinstance(error, TypeError) and _at_the_call(error):
         return _rebound(fn, args, kwargs, error)
     if isinstance(error, AttributeError):
         strangers = {id(error.obj)} if not isinstance(error.obj, TensorBase) else set()
@@ -62,6 +61,14 @@ def _adapted(
                     fix="ingot.tensor(...) makes a tensor of numbers, lists and arrays",
                 ) from None
     return None
+
+
+def _at_the_call(error: TypeError) -> bool:
+    """Whether the arguments did not fit, and nothing ran yet."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is None or trace.tb_frame.f_globals.get("__name__") in ("ingot.calls", "ingot.composite")
 
 
 def _named_arguments(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +23,8 @@ from ingot.promote import cast_to, check_number, is_number, number_dtype
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 from ingot.runtime.dtypes import from_numpy as dtype_from_numpy
-from ingot.runtime.errors import DTypeError, ShapeError, SpecError
-from ingot.runtime.layout import Layout
+from ingot.runtime.errors import DeviceError, DTypeError, ShapeError, SpecError
+from ingot.runtime.layout import Layout, contiguous_strides, storage_extent
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 
@@ -31,9 +33,20 @@ if TYPE_CHECKING:
 
 
 def check_device(device: Any) -> None:
-    """Raises SpecError (IG234) unless the device is the CPU (or unspecified)."""
-    if device is None or str(device).split(":")[0] == "cpu":
+    """Raises DeviceError (IG350) for a GPU, SpecError (IG234) for any other device but the CPU (or None)."""
+    if device is None or (type(device) is str and device == "cpu"):
         return
+    name = f"cuda:{device}" if type(device) is int else str(device)
+    kind, _, index = name.partition(":")
+    if kind == "cpu" and (not index or index.isdecimal()):
+        return
+    if kind == "cuda":
+        raise DeviceError(
+            "IG350",
+            f"Torch not compiled with CUDA enabled: there is no device {name}, this build of ingot computes on the CPU",
+            where=user_line(),
+            fix="device='cpu', or device = 'cuda' if ingot.cuda.is_available() else 'cpu'",
+        )
     raise SpecError("IG234", f"there is no device {device!s}", where=user_line(), fix="device='cpu'")
 
 
@@ -43,8 +56,9 @@ def shape_from(sizes: tuple[Any, ...]) -> Any:
     try:
         shape = tuple([n if hasattr(n, "terms") else operator.index(n) for n in given])
     except TypeError:
-        kinds = ", ".join(type(n).__name__ for n in given)
-        raise DTypeError("IG214", f"sizes are ints, not ({kinds})", where=user_line()) from None
+        raise DTypeError(
+            "IG214", f"sizes are ints, not {', '.join(type(n).__name__ for n in given)}", where=user_line()
+        ) from None
     if any(isinstance(n, int) and n < 0 for n in shape):
         raise ShapeError("IG202", f"a tensor cannot have shape {list(shape)}", where=user_line())
     return shape
@@ -95,27 +109,48 @@ def full(
     """All `fill_value`; in its own dtype (bool, int64 or the default one) unless one is given."""
     check_device(device)
     shape = shape_from(size if isinstance(size, tuple) else (size,))
+    if not is_number(fill_value) and not isinstance(fill_value, TensorBase):
+        raise DTypeError(
+            "IG214",
+            f"full(): argument 'fill_value' must be Number, not {type(fill_value).__name__}",
+            where=user_line(),
+        )
     if isinstance(fill_value, TensorBase):
         kind = dtype or fill_value._layout.dtype
         return marked(add(filled(shape, 0, kind), cast_to(fill_value, kind)), requires_grad)  # type: ignore[arg-type]
     return filled(shape, fill_value, dtype or number_dtype(fill_value), requires_grad)
 
 
+def in_order_of(input: Tensor, make: Callable[[Any], Tensor]) -> Tensor:
+    """`make(shape)` with its dimensions in memory in the order of another tensor's, where that has no gaps."""
+    layout = input._layout
+    if layout.contiguous or modes.trace is not None:
+        return make(layout.shape)
+    order = sorted(builtins.range(layout.ndim), key=lambda axis: -layout.strides[axis])
+    shape = tuple(layout.shape[axis] for axis in order)
+    if tuple(layout.strides[axis] for axis in order) != contiguous_strides(shape):
+        return make(layout.shape)
+    made: Any = make(shape)
+    with_grad = made._requires_grad
+    made._requires_grad = False
+    shown: Tensor = made.permute(tuple(order.index(axis) for axis in builtins.range(layout.ndim))).detach()
+    return marked(shown, with_grad)
+
+
 def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """All 0 in the shape and dtype of another tensor."""
-    check_device(device)
-    return filled(input._layout.shape, 0, dtype or input._layout.dtype, requires_grad)
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """All 1 in the shape and dtype of another tensor."""
-    check_device(device)
-    return filled(input._layout.shape, 1, dtype or input._layout.dtype, requires_grad)
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Memory whose elements nobody set, in the shape and dtype of another tensor."""
-    return empty(input._layout.shape, dtype=dtype or input._layout.dtype, device=device, requires_grad=requires_grad)
+    kind = dtype or input._layout.dtype
+    return in_order_of(input, lambda shape: empty(shape, dtype=kind, device=device, requires_grad=requires_grad))
 
 
 def full_like(
@@ -123,11 +158,16 @@ def full_like(
 ) -> Tensor:
     """All `fill_value` in the shape and dtype of another tensor."""
     check_device(device)
-    return filled(input._layout.shape, fill_value, dtype or input._layout.dtype, requires_grad)
+    kind = dtype or input._layout.dtype
+    if kind.kind in "ui" and isinstance(fill_value, float):
+        fill_value = int(fill_value)
+    if input._layout.contiguous:
+        return filled(input._layout.shape, fill_value, kind, requires_grad)
+    return in_order_of(input, lambda shape: filled(shape, fill_value, kind, requires_grad))
 
 
 def arange(
-    start: Any,
+    start: Any = 0,
     end: Any = None,
     step: Any = 1,
     *,
@@ -139,17 +179,43 @@ def arange(
     check_device(device)
     if end is None:
         start, end = 0, start
+    start, end, step = (number_of(n) for n in (start, end, step))
     if step == 0:
         raise SpecError("IG235", "arange: step must be nonzero", where=user_line())
     whole = all(isinstance(n, int) for n in (start, end, step))
     kind = dtype or (dtypes.int64 if whole or hasattr(end, "terms") else Defaults.dtype)
-    if not any(hasattr(n, "terms") for n in (start, end, step)) and (end - start) / step < 0:
-        raise SpecError("IG235", f"arange: {start} to {end} does not go with step {step}", where=user_line())
+    if not hasattr(end, "terms") and not hasattr(start, "terms") and (end - start) / step < 0:
+        raise SpecError(
+            "IG235",
+            f"arange: upper bound and lower bound inconsistent with step sign: {start} to {end} with step {step}",
+            where=user_line(),
+        )
     if hasattr(end, "terms"):
         count: Any = end - start if step == 1 else (end - start + step - 1) // step
     else:
         count = max(math.ceil((end - start) / step), 0) if not whole else max(-(-(end - start) // step), 0)
     return marked(_counted(count, start, step, kind), requires_grad)
+
+
+def number_of(value: Any) -> Any:
+    """A Python number of a number that may be a 0-d tensor or NumPy's."""
+    if isinstance(value, TensorBase):
+        return value.item()  # type: ignore[attr-defined]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def range(
+    start: float = 0,
+    end: float = 0,
+    step: float = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, ... up to `end`, which is among them if it is reached; in the default dtype."""
+    check_device(device)
+    return marked(_counted(math.floor((end - start) / step) + 1, start, step, dtype or Defaults.dtype), requires_grad)
 
 
 def _counted(count: Any, start: Any, step: Any, kind: DType) -> Tensor:
@@ -169,6 +235,9 @@ def linspace(
 ) -> Tensor:
     """`steps` numbers from start to end, evenly apart (counted from both ends, as PyTorch does)."""
     check_device(device)
+    start, end = number_of(start), number_of(end)
+    if steps < 0:
+        raise SpecError("IG235", f"linspace: number of steps must be non-negative, not {steps}", where=user_line())
     kind = dtype or Defaults.dtype
     if steps < 0:
         raise ShapeError("IG202", f"number of steps must be non-negative, not {steps}", where=user_line())
@@ -176,12 +245,12 @@ def linspace(
     # aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp computes in the result's type for float and double.
     scalar = kind.numpy.type if kind.is_floating_point and kind.itemsize >= 4 else np.float32
     if steps == 1:
-        return marked(_known(np.array([start]).astype(kind.numpy)), requires_grad)
+        return marked(known(np.array([start]).astype(kind.numpy)), requires_grad)
     low, high = scalar(start), scalar(end)
     step = scalar((high - low) / scalar(max(steps - 1, 1)))
     forward = low + step * index.astype(scalar)
     backward = high - step * (steps - 1 - index).astype(scalar)
-    return marked(_known(np.where(index < steps // 2, forward, backward).astype(kind.numpy)), requires_grad)
+    return marked(known(np.where(index < steps // 2, forward, backward).astype(kind.numpy)), requires_grad)
 
 
 def logspace(
@@ -190,7 +259,7 @@ def logspace(
     """`steps` powers of `base`, their exponents evenly apart."""
     check_device(device)
     kind = dtype or Defaults.dtype
-    return _known(np.power(base, np.linspace(start, end, steps)).astype(kind.numpy))
+    return known(np.power(base, np.linspace(start, end, steps)).astype(kind.numpy))
 
 
 def eye(
@@ -201,10 +270,10 @@ def eye(
     kind = dtype or Defaults.dtype
     if n < 0 or (m is not None and m < 0):
         raise ShapeError("IG202", f"eye: sizes must be at least 0, not {n} and {m}", where=user_line())
-    return marked(_known(np.eye(n, n if m is None else m, dtype=kind.numpy)), requires_grad)
+    return marked(known(np.eye(n, n if m is None else m, dtype=kind.numpy)), requires_grad)
 
 
-def _known(array: np.ndarray[Any, Any]) -> Tensor:
+def known(array: np.ndarray[Any, Any]) -> Tensor:
     """Elements known now: a tensor, or a constant of the trace."""
     trace = modes.trace
     if trace is not None:
@@ -215,17 +284,19 @@ def _known(array: np.ndarray[Any, Any]) -> Tensor:
 def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A copy of numbers, nested sequences of them, an array or a tensor. Floats get the default dtype, ints int64.
 
-    Raises SpecError (IG236) for sequences of unequal lengths and things that are no numbers.
+    Raises SpecError (IG236) for sequences of unequal lengths, DTypeError (IG236) for things that are no numbers.
     """
     check_device(device)
     if isinstance(data, TensorBase):
         copy = apply(reshape, data.detach(), shape=data._layout.shape)  # type: ignore[attr-defined]
         return marked(cast_to(copy, dtype or data._layout.dtype), requires_grad)
+    if isinstance(data, builtins.range):
+        data = list(data)
     if type(data) in (list, tuple) and _holds_tensors(data):
         if modes.trace is not None and not is_number(data):
             return _stacked(data, dtype)
         data = _plain(data)
-    return marked(_known(array_from(data, dtype)), requires_grad)
+    return marked(known(array_from(data, dtype)), requires_grad)
 
 
 def _holds_tensors(data: Any) -> bool:
@@ -322,11 +393,78 @@ def scalar_tensor(value: Any, *, dtype: DType | None = None) -> Tensor:
     return tensor(value, dtype=dtype or Defaults.dtype)
 
 
-def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """The indices of a lower triangle, [2, n]."""
-    return _known(np.stack(np.tril_indices(row, offset, col)).astype(np.int64))
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """The indices of a lower triangle, [2, n]; int64 unless a dtype is given."""
+    check_device(device)
+    return known(np.stack(np.tril_indices(row, offset, col)).astype((dtype or dtypes.int64).numpy))
 
 
-def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """The indices of an upper triangle, [2, n]."""
-    return _known(np.stack(np.triu_indices(row, offset, col)).astype(np.int64))
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """The indices of an upper triangle, [2, n]; int64 unless a dtype is given."""
+    check_device(device)
+    return known(np.stack(np.triu_indices(row, offset, col)).astype((dtype or dtypes.int64).numpy))
+
+
+def empty_strided(
+    size: Any, stride: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Memory whose elements nobody set, under given strides. Inside compiled code, in row-major order."""
+    check_device(device)
+    kind, shape = dtype or Defaults.dtype, shape_from((size,))
+    if modes.trace is not None:
+        return filled(shape, 0, kind, requires_grad)
+    layout = Layout.of(kind, shape, tuple(stride))
+    _, extent = storage_extent(shape, tuple(stride), 0)
+    return marked(new_tensor(layout, Storage.allocate(extent * layout.itemsize)), requires_grad)
+
+
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Memory whose elements nobody set, its dimensions in memory in the order given, the slowest first."""
+    strides, step = [0] * len(size), 1
+    for axis in reversed(physical_layout):
+        strides[axis], step = step, step * size[axis]
+    return empty_strided(size, strides, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector over the memory of a bytes-like object (a copy of one that is read-only). `offset` is in bytes.
+
+    Raises SpecError (IG206) where the buffer holds no such elements.
+    """
+    try:
+        array = np.frombuffer(buffer, dtype.numpy, count, offset)
+    except ValueError as error:
+        raise SpecError("IG206", f"frombuffer: {error}", where=user_line()) from None
+    return marked(tensor_from_array(array if array.flags.writeable else array.copy()), requires_grad)
+
+
+def constructed(args: tuple[Any, ...], dtype: DType) -> Tensor:
+    """Sizes make a tensor whose elements nobody set; a sequence, array or tensor is copied.
+
+    Raises DTypeError (IG214) for anything else.
+    """
+    if not args:
+        return empty(0, dtype=dtype)
+    first = args[0]
+    if len(args) == 1 and isinstance(first, tuple) and hasattr(first, "numel"):
+        return empty(first, dtype=dtype)
+    if len(args) == 1 and isinstance(first, TensorBase):
+        if first._layout.dtype is not dtype:
+            raise DTypeError(
+                "IG214", f"expected {dtype} (got {first._layout.dtype})", where=user_line(), fix=f"x.to({dtype})"
+            )
+        return first.detach()  # type: ignore[attr-defined, no-any-return]
+    if len(args) == 1 and isinstance(first, (list, tuple, np.ndarray, builtins.range)):
+        return tensor(first, dtype=dtype)
+    try:
+        sizes = [operator.index(n) for n in args]
+    except TypeError:
+        raise DTypeError(
+            "IG214",
+            f"new() takes sizes (ints) or one sequence of numbers, not {', '.join(type(a).__name__ for a in args)}",
+            where=user_line(),
+            fix="ingot.tensor(...)",
+        ) from None
+    return empty(*sizes, dtype=dtype)

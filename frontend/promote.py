@@ -16,7 +16,7 @@ from ingot.core import TensorBase, is_tensor, layout_of, new_tensor, tensor_from
 from ingot.gate import apply, apply_view
 from ingot.modes import Defaults, modes
 from ingot.runtime import dtypes
-from ingot.runtime.dtypes import DType, promote
+from ingot.runtime.dtypes import DType, from_numpy, promote
 from ingot.runtime.errors import DTypeError, IngotError
 from ingot.runtime.layout import broadcast_shapes
 from ingot.source_lines import user_line
@@ -60,6 +60,9 @@ def result_dtype(*operands: Operand) -> DType:
                 sized = dtype if sized is None else _promote(sized, dtype)
             else:
                 zero = dtype if zero is None else _promote(zero, dtype)
+        elif isinstance(operand, np.ndarray):
+            dtype = from_numpy(operand.dtype)
+            sized = dtype if sized is None else _promote(sized, dtype)
         else:
             dtype = number_dtype(operand)
             plain = dtype if plain is None else promote(plain, dtype)
@@ -192,8 +195,13 @@ def _described(operand: Operand) -> str:
 
 def unified(name: str, *operands: Operand, dtype: DType | None = None) -> tuple[Tensor, ...]:
     """Tensors and numbers as tensors of one dtype (PyTorch's, or the one given) and one shape."""
-    for operand in operands:
+    for position, operand in enumerate(operands):
         if not isinstance(operand, TensorBase) and not is_number(operand):
+            if isinstance(operand, np.ndarray):
+                # NumPy arrays take part in arithmetic as tensors of their dtype.
+                arrays = list(operands)
+                arrays[position] = tensor_from_array(np.array(operand, order="C"))
+                return unified(name, *arrays, dtype=dtype)
             raise DTypeError(
                 "IG214",
                 f"{name} takes tensors and numbers, not {type(operand).__name__}",

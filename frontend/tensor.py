@@ -15,16 +15,17 @@ from ingot import composite, copying, core, creation, mutation
 from ingot.autograd import hooks, walk
 from ingot.composite_recording import record_call
 from ingot.core import is_traced, version_of
-from ingot.functional import arithmetic, reductions, shaping
+from ingot.functional import arithmetic, joining, reductions, shaping
 from ingot.functional.conversion import check_single, elements
 from ingot.gate import detached
 from ingot.grad_fn import RemovableHandle
+from ingot.limits import channels_last, contiguous_format, preserve_format, strided
 from ingot.modes import Defaults, bump_epoch, modes
 from ingot.printing import tensor_text
 from ingot.promote import cast_to, host_scalars
 from ingot.runtime import dispatch
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import DTypeError, GradError, ShapeError
+from ingot.runtime.errors import DTypeError, GradError, OperandError, ShapeError, SpecError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
@@ -49,27 +50,47 @@ class Size(tuple[Any, ...]):
         return f"ingot.Size([{', '.join(map(str, self))}])"
 
 
+# The kinds of devices that PyTorch's programs name.
+_DEVICES = ("cpu", "cuda", "mps", "xpu", "hip", "xla", "mtia", "hpu", "vulkan", "meta", "privateuseone")
+
+
 class Device:
-    """Where a tensor lives; the CPU."""
+    """Where a tensor lives. Other devices than the CPU can be named, not used. Raises SpecError (IG234) for no device.
+
+    Given as "cuda", "cuda:1", ("cuda", 1), a number (of a GPU) or another Device. `with device:` changes nothing.
+    """
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: str = "cpu", index: int | None = None) -> None:
-        creation.check_device(type)
-        self.type = "cpu"
-        self.index = index
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        name, _, number = (f"cuda:{type}" if isinstance(type, int) else str(type)).partition(":")
+        if name not in _DEVICES or (number and not number.isdecimal()):
+            raise SpecError("IG234", f"there is no device {type!s}: {', '.join(_DEVICES)}", where=user_line())
+        self.type = name
+        self.index = int(number) if number else index
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and self.type == other.type
+        return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
 
     def __hash__(self) -> int:
-        return hash(self.type)
+        return hash((self.type, self.index))
 
     def __str__(self) -> str:
-        return self.type
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')"
+        number = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{number})"
+
+    def __enter__(self) -> Device:
+        creation.check_device(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Device, (self.type, self.index)
 
 
 CPU = Device()
@@ -86,8 +107,9 @@ class Tensor(TensorMethods):
     # NumPy's operators leave the other operand to ours.
     __array_priority__ = 1000
 
-    def __new__(cls, data: Any = ()) -> Tensor:
-        made = creation.tensor(data, dtype=Defaults.dtype)
+    def __new__(cls, *data: Any, device: Any = None) -> Tensor:
+        creation.check_device(device)
+        made = creation.constructed(data, Defaults.dtype)
         if cls is not Tensor:
             made = core.new_tensor(made._layout, made._storage, made._offset, cls)
         return made
@@ -200,8 +222,23 @@ class Tensor(TensorMethods):
         """The last two dimensions exchanged."""
         return shaping.transpose(self, -2, -1)
 
-    H = T
+    @property
+    def H(self) -> Tensor:
+        """The transpose of a matrix."""
+        if self._layout.ndim not in (0, 2):
+            raise ShapeError(
+                "IG222",
+                f"tensor.H is only supported on matrices (2-D tensors). Got {self._layout.ndim}-D tensor.",
+                where=user_line(),
+                fix="x.mH",
+            )
+        return self.T
+
     mH = mT
+
+    def adjoint(self) -> Tensor:
+        """The last two dimensions exchanged."""
+        return shaping.transpose(self, -2, -1)
 
     @property
     def _version(self) -> _int:
@@ -241,9 +278,16 @@ class Tensor(TensorMethods):
         elements(self, "data_ptr()")
         return self._storage.data_ptr() + self._offset * self._layout.itemsize  # type: ignore[union-attr]
 
-    def is_contiguous(self) -> _bool:
-        """Whether the elements lie in row-major order."""
-        return self._layout.contiguous
+    def is_contiguous(self, memory_format: Any = contiguous_format) -> _bool:
+        """Whether the elements lie in row-major order (or with the second dimension last, for channels_last)."""
+        if memory_format is contiguous_format or memory_format is preserve_format:
+            return self._layout.contiguous
+        layout = self._layout
+        if layout.ndim != (4 if memory_format is channels_last else 5):
+            return False
+        order = (0, *range(2, layout.ndim), 1)
+        moved = core.layout_of(layout.dtype, tuple(layout.shape[i] for i in order))
+        return moved.strides == tuple(layout.strides[i] for i in order)
 
     def is_floating_point(self) -> _bool:
         """Whether the dtype is a floating one."""
@@ -253,9 +297,25 @@ class Tensor(TensorMethods):
         """False: there are no complex dtypes."""
         return False
 
-    is_cuda = False
-    is_sparse = False
-    layout = "strided"
+    is_cpu = True
+    is_cuda = is_xpu = is_mps = is_xla = is_meta = is_mkldnn = is_vulkan = is_ipu = is_maia = is_mtia = False
+    is_sparse = is_sparse_csr = is_quantized = is_nested = False
+    layout = strided
+    name = None
+    output_nr = 0
+    volatile = False
+
+    @property
+    def real(self) -> Tensor:
+        """The tensor itself: there are no complex dtypes."""
+        return self
+
+    @property
+    def imag(self) -> Tensor:
+        """Raises OperandError (IG347): there are no complex dtypes."""
+        raise OperandError(
+            "IG347", "imag is not implemented for tensors with non-complex dtypes.", where=user_line()
+        )
 
     # ---- Python's protocols
 
@@ -298,6 +358,23 @@ class Tensor(TensorMethods):
                 where=user_line(),
             )
         return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(float(self))
+
+    def __reversed__(self) -> Tensor:
+        """The order of all elements reversed, along every dimension."""
+        reverse: Tensor = joining.flip(self, tuple(range(self._layout.ndim)))
+        return reverse
+
+    def __delitem__(self, key: Any) -> None:
+        raise DTypeError("IG214", "Tensor does not support deleting items", where=user_line(), fix="cat of the rest")
+
+    def as_subclass(self, cls: Any) -> Any:
+        """The same memory and place on the tape as an object of a subclass."""
+        made = core.new_tensor(self._layout, self._storage, self._offset, cls)
+        made._requires_grad, made._node, made._view = needs_grad(self), self._node, self._view
+        return made
 
     def __len__(self) -> _int:
         if self._layout.ndim == 0:

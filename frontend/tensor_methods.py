@@ -17,11 +17,16 @@ from ingot.functional import (
     joining,
     linalg,
     matrix_norms,
+    measures,
+    memory,
+    patches,
     reductions,
     sampling,
     searching,
     shaping,
+    special,
     statistics,
+    strides,
     systems,
     unary,
 )
@@ -171,7 +176,15 @@ class TensorMethods(TensorBase):
     arccosh = unary.arccosh
     arctanh = unary.arctanh
     erf = unary.erf
-    erfc = unary.erfc
+    erfc = special.erfc
+    sinc = special.sinc
+    i0 = special.i0
+    igamma = special.igamma
+    igammac = special.igammac
+    mvlgamma = special.mvlgamma
+    renorm = measures.renorm
+    logcumsumexp = measures.logcumsumexp
+    sum_to_size = measures.sum_to_size
     erfinv = unary.erfinv
     sigmoid = unary.sigmoid
     floor = unary.floor
@@ -258,6 +271,10 @@ class TensorMethods(TensorBase):
 
     split = joining.split
     split_with_sizes = joining.split_with_sizes
+    unsafe_split = joining.unsafe_split
+    unsafe_split_with_sizes = joining.unsafe_split_with_sizes
+    unsafe_chunk = joining.unsafe_chunk
+    argwhere = searching.argwhere
     chunk = joining.chunk
     tensor_split = joining.tensor_split
     repeat = joining.repeat
@@ -284,6 +301,31 @@ class TensorMethods(TensorBase):
     addmv = linalg.addmv
     baddbmm = linalg.baddbmm
     trace = linalg.trace
+    addr = linalg.addr
+    addbmm = linalg.addbmm
+    vdot = linalg.vdot
+    inner = linalg.inner
+    kron = linalg.kron
+    cross = linalg.cross
+
+    # ---- systems and factorisations
+
+    inverse = systems.inverse
+    det = systems.det
+    logdet = systems.logdet
+    slogdet = systems.slogdet
+    lu = systems.factored
+    lu_solve = systems.lu_solve_of
+    matrix_exp = systems.matrix_exp
+    matrix_power = systems.matrix_power
+    triangular_solve = systems.triangular_solve
+    cholesky = factorisations.cholesky_of
+    cholesky_inverse = factorisations.cholesky_inverse
+    cholesky_solve = factorisations.cholesky_solve
+    orgqr = factorisations.householder_product
+    pinverse = factorisations.pinverse
+    qr = factorisations.qr_of
+    svd = factorisations.svd_of
     addr = linalg.addr
     addbmm = linalg.addbmm
     vdot = linalg.vdot
@@ -365,11 +407,25 @@ class TensorMethods(TensorBase):
     isneginf = bits.isneginf
     isreal = bits.isreal
     angle = bits.angle
+    polygamma = special.polygamma_of
     gcd = bits.gcd
     lcm = bits.lcm
     logaddexp2 = arithmetic.logaddexp2
 
-    # ---- diagonals
+    # ---- diagonals and parts
+
+    select_scatter = patches.select_scatter
+    slice_scatter = patches.slice_scatter
+    diagonal_scatter = patches.diagonal_scatter
+    as_strided_scatter = patches.as_strided_scatter
+    narrow_copy = patches.narrow_copy
+    fill_diagonal_ = patches.fill_diagonal_
+    unfold = strides.unfold
+    as_strided = strides.as_strided
+    put = gathering.put
+    index_reduce = gathering.index_reduce
+    put_ = inplace.put_
+    index_reduce_ = inplace.index_reduce_
 
     diag = diagonals.diag
     diag_embed = diagonals.diag_embed
@@ -391,6 +447,7 @@ class TensorMethods(TensorBase):
     new_zeros = conversion.new_zeros
     new_ones = conversion.new_ones
     new_empty = conversion.new_empty
+    new_empty_strided = conversion.new_empty_strided
     new_full = conversion.new_full
     type = conversion.type
     float = conversion.to_float
@@ -403,6 +460,48 @@ class TensorMethods(TensorBase):
     char = conversion.to_char
     byte = conversion.to_byte
     bool = conversion.to_bool
+
+    # ---- memory
+
+    storage = memory.storage
+    untyped_storage = memory.untyped_storage
+    transpose_ = memory.transpose_
+    swapaxes_ = memory.swapaxes_
+    swapdims_ = memory.swapdims_
+    t_ = memory.t_
+    squeeze_ = memory.squeeze_
+    unsqueeze_ = memory.unsqueeze_
+    as_strided_ = memory.as_strided_
+    resize_ = memory.resize_
+    resize_as_ = memory.resize_as_
+    set_ = memory.set_
+    apply_ = memory.apply_
+    map_ = memory.map_
+    cuda = memory.cuda
+    pin_memory = memory.pin_memory
+    is_pinned = memory.is_pinned
+    share_memory_ = memory.share_memory_
+    is_shared = memory.is_shared
+    get_device = memory.get_device
+    record_stream = memory.record_stream
+    is_signed = memory.is_signed
+    is_same_size = memory.is_same_size
+    is_set_to = memory.is_set_to
+    is_nonzero = memory.is_nonzero
+    dim_order = memory.dim_order
+    is_conj = memory.always_false
+    is_neg = memory.always_false
+    is_inference = memory.always_false
+    is_distributed = memory.always_false
+    is_coalesced = memory.always_false
+    conj = memory.itself
+    conj_physical = memory.itself
+    resolve_conj = memory.itself
+    resolve_neg = memory.itself
+    to_dense = memory.itself
+    __dlpack__ = memory.to_dlpack
+    __dlpack_device__ = memory.dlpack_device
+    __array_wrap__ = memory.wrapped_array
 
     # ---- in place
 
@@ -480,6 +579,61 @@ class TensorMethods(TensorBase):
     index_fill_ = inplace.index_fill_
     masked_scatter_ = inplace.masked_scatter_
     index_put_ = inplace.index_put_
+    atan2_ = inplace.atan2_
+    hypot_ = inplace.hypot_
+    xlogy_ = inplace.xlogy_
+    absolute_ = inplace.absolute_
+    negative_ = inplace.negative_
+    fix_ = inplace.fix_
+    arctan2_ = inplace.arctan2_
+    subtract_ = inplace.subtract_
+    multiply_ = inplace.multiply_
+    divide_ = inplace.divide_
+    true_divide_ = inplace.true_divide_
+    greater_ = inplace.greater_
+    greater_equal_ = inplace.greater_equal_
+    less_ = inplace.less_
+    less_equal_ = inplace.less_equal_
+    not_equal_ = inplace.not_equal_
+    frac_ = inplace.frac_
+    atan_ = inplace.atan_
+    sinh_ = inplace.sinh_
+    cosh_ = inplace.cosh_
+    asinh_ = inplace.asinh_
+    acosh_ = inplace.acosh_
+    atanh_ = inplace.atanh_
+    asin_ = inplace.asin_
+    acos_ = inplace.acos_
+    exp2_ = inplace.exp2_
+    log10_ = inplace.log10_
+    lgamma_ = inplace.lgamma_
+    digamma_ = inplace.digamma_
+    logit_ = inplace.logit_
+    clip_ = inplace.clip_
+    sgn_ = inplace.sgn_
+    arctan_ = inplace.arctan_
+    arcsin_ = inplace.arcsin_
+    arccos_ = inplace.arccos_
+    arcsinh_ = inplace.arcsinh_
+    arccosh_ = inplace.arccosh_
+    arctanh_ = inplace.arctanh_
+    deg2rad_ = inplace.deg2rad_
+    rad2deg_ = inplace.rad2deg_
+    erfc_ = inplace.erfc_
+    sinc_ = inplace.sinc_
+    i0_ = inplace.i0_
+    igamma_ = inplace.igamma_
+    igammac_ = inplace.igammac_
+    mvlgamma_ = inplace.mvlgamma_
+    copysign_ = inplace.copysign_
+    float_power_ = inplace.float_power_
+    gcd_ = inplace.gcd_
+    lcm_ = inplace.lcm_
+    heaviside_ = inplace.heaviside_
+    ldexp_ = inplace.ldexp_
+    nextafter_ = inplace.nextafter_
+    renorm_ = inplace.renorm_
+    polygamma_ = inplace.polygamma_
     fill_ = inplace.fill_
     zero_ = inplace.zero_
     copy_ = inplace.copy_

@@ -25,6 +25,9 @@ class DType:
     is_signed: bool
     _numpy: "np.dtype[Any] | None"
 
+    # There are no complex dtypes.
+    is_complex = False
+
     def __init__(self, name: str, short: str, itemsize: int, kind: str) -> None:
         self.name = name
         self.short = short

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from ingot.compiler.ir import Op
 from ingot.compiler.ops import elementwise, transcendental
 from ingot.composite import composite
@@ -239,14 +241,18 @@ subtract, multiply, divide, true_divide = sub, mul, div, div
 greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
 
+def _comparable(other: Any) -> bool:
+    return is_tensor(other) or is_number(other) or isinstance(other, np.ndarray)
+
+
 def equals(input: Tensor, other: Any) -> Tensor:
     """`==`: elementwise with tensors and numbers; NotImplemented with anything else, so that `x == None` is False."""
-    return eq(input, other) if is_tensor(other) or is_number(other) else NotImplemented
+    return eq(input, other) if _comparable(other) else NotImplemented
 
 
 def differs(input: Tensor, other: Any) -> Tensor:
     """`!=`: elementwise with tensors and numbers; NotImplemented with anything else."""
-    return ne(input, other) if is_tensor(other) or is_number(other) else NotImplemented
+    return ne(input, other) if _comparable(other) else NotImplemented
 
 
 def fmax(input: Any, other: Any) -> Tensor:

@@ -149,7 +149,8 @@ def isreal(input: Tensor) -> Tensor:
 def angle(input: Tensor) -> Tensor:
     """pi for negative numbers, 0 for others, NaN for NaN."""
     x = floating(input)
-    return where(isnan(x), x, where(lt(x, 0), math.pi, 0.0).to(x._layout.dtype))
+    zero = splat(0.0, x._layout.dtype, x._layout.shape)
+    return where(isnan(x), x, where(lt(x, 0), splat(math.pi, x._layout.dtype, x._layout.shape), zero))
 
 
 def gcd(input: Tensor, other: Tensor) -> Tensor:

@@ -149,26 +149,50 @@ def cpu(self: Tensor) -> Tensor:
     return self
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, requires_grad: builtins.bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor,
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
     """A copy of the data in this tensor's dtype."""
-    return creation.tensor(data, dtype=dtype or self._layout.dtype, requires_grad=requires_grad)
+    return creation.tensor(data, dtype=dtype or self._layout.dtype, device=device, requires_grad=requires_grad)
 
 
-def new_zeros(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """All 0, in this tensor's dtype."""
-    return creation.zeros(*size, dtype=dtype or self._layout.dtype, device=device)
+def _new(make: Callable[..., Tensor], name: str, what: str) -> Callable[..., Tensor]:
+    def function(
+        self: Tensor,
+        *size: Any,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: builtins.bool = False,
+    ) -> Tensor:
+        return make(*size, dtype=dtype or self._layout.dtype, device=device, requires_grad=requires_grad)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = what
+    return function
 
 
-def new_ones(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """All 1, in this tensor's dtype."""
-    return creation.ones(*size, dtype=dtype or self._layout.dtype, device=device)
+new_zeros = _new(creation.zeros, "new_zeros", "All 0, in this tensor's dtype.")
+new_ones = _new(creation.ones, "new_ones", "All 1, in this tensor's dtype.")
+new_empty = _new(creation.empty, "new_empty", "Memory whose elements nobody set, in this tensor's dtype.")
+new_empty_strided = _new(
+    creation.empty_strided, "new_empty_strided", "Memory whose elements nobody set, in this dtype, under strides."
+)
 
 
-def new_empty(self: Tensor, *size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """Memory whose elements nobody set, in this tensor's dtype."""
-    return creation.empty(*size, dtype=dtype or self._layout.dtype, device=device)
-
-
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: builtins.bool = False,
+) -> Tensor:
     """All `fill_value`, in this tensor's dtype."""
-    return creation.full(size, fill_value, dtype=dtype or self._layout.dtype, device=device)
+    kind = dtype or self._layout.dtype
+    return creation.full(size, fill_value, dtype=kind, device=device, requires_grad=requires_grad)

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ingot.compiler.ir import TensorType
-from ingot.compiler.ops import elementwise, source
+from ingot.compiler.ops import cumulative, elementwise, source
 from ingot.compiler.ops import index as index_rows
+from ingot.compiler.ops import reduce as reduce_rows
 from ingot.compiler.ops import sort as sort_rows
 from ingot.compiler.ops import view as view_rows
 from ingot.core import array_of, is_traced, own_array, tensor_from_array
 from ingot.functional.arithmetic import div, mul, splat_or_expand, where
 from ingot.functional.reductions import ValuesAndIndices, axis_of
-from ingot.functional.shaping import expand, flatten, sliced, unsqueeze
+from ingot.functional.shaping import expand, flatten, movedim, sliced, unsqueeze
 from ingot.gate import apply, apply_several
 from ingot.modes import modes
 from ingot.promote import cast_to, expand_to, splat
 from ingot.runtime import dtypes
-from ingot.runtime.errors import DTypeError, ShapeError, SpecError, TraceError
+from ingot.runtime.errors import AxisError, DTypeError, OperandError, ShapeError, SpecError, TraceError
 from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ def index_tensor(index: Tensor, name: str) -> Tensor:
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """result[i][j] = input[index[i][j]][j] for dim 0, and likewise for others."""
     axis = axis_of(input, dim)
-    if input._layout.ndim == 0:
-        return apply(view_rows.reshape, input, shape=index._layout.shape)
     place = index_tensor(index, "gather")
+    if input._layout.ndim == 0:
+        return gather(unsqueeze(input, 0), 0, flatten(place)).view(place._layout.shape)
     _same_rank("gather", input, place)
     return apply(index_rows.gather, input, place, axis=axis)
 
@@ -114,9 +115,28 @@ def _updates(input: Tensor, index: Tensor, src: Any) -> Tensor:
     return x
 
 
-def _scatter_product(input: Tensor, index: Tensor, updates: Tensor, axis: int) -> Tensor:
-    factors = apply(index_rows.scatter, splat_like(input, 1), index, updates, axis=axis, mode="set")
-    return mul(input, factors)
+def _scatter_product(input: Tensor, index: Tensor, updates: Tensor, axis: int, include_self: bool = True) -> Tensor:
+    """Every element against every update of its line: products of repeated places need no order of writing."""
+    last = input._layout.ndim - 1
+    places, factors = unsqueeze(movedim(index, axis, last), -2), unsqueeze(movedim(updates, axis, last), -2)
+    size: Any = input._layout.shape[axis]
+    count = apply(source.iota, type=TensorType(index._layout.dtype, (size,)), axis=0)
+    shape = (*factors._layout.shape[:-2], size, factors._layout.shape[-1])
+    here = apply(elementwise.eq, expand_to(places, shape), expand_to(unsqueeze(count, -1), shape))
+    one = splat(1, input._layout.dtype, shape)
+    made = apply(reduce_rows.prod, apply(elementwise.select, here, expand_to(factors, shape), one), axes=(last + 1,))
+    product = _grown(movedim(made, last, axis), input._layout.shape, 1)
+    if include_self:
+        return mul(input, product)
+    touched = _grown(movedim(apply(reduce_rows.any, here, axes=(last + 1,)), last, axis), input._layout.shape, False)
+    return where(touched, product, input)
+
+
+def _grown(x: Tensor, shape: Any, number: Any) -> Tensor:
+    """Padded to a shape."""
+    none = (0,) * len(shape)
+    high = tuple(n - m for n, m in zip(shape, x._layout.shape, strict=True))
+    return apply(view_rows.pad, x, low=none, high=high, interior=none, value=number) if any(high) else x
 
 
 def splat_like(input: Tensor, number: Any) -> Tensor:
@@ -139,41 +159,57 @@ def scatter_reduce(
     axis = axis_of(input, dim)
     place = index_tensor(index, "scatter_reduce")
     updates = _updates(input, place, src)
-    if reduce not in _REDUCTIONS or reduce == "prod":
+    if reduce not in _REDUCTIONS:
         raise SpecError(
-            "IG217", f"scatter_reduce: reduce is 'sum', 'mean', 'amax' or 'amin', not {reduce!r}", where=user_line()
+            "IG217",
+            f"scatter_reduce: reduce argument must be either sum, prod, mean, amax or amin, got {reduce}",
+            where=user_line(),
         )
+    if reduce == "prod":
+        return _scatter_product(input, place, updates, axis, include_self)
+    if reduce == "amin":
+        # The largest of the numbers in reverse order.
+        turn = elementwise.neg if input._layout.dtype.is_floating_point else elementwise.bitwise_not
+        turned = scatter_reduce(
+            apply(turn, input), axis, place, apply(turn, updates), "amax", include_self=include_self
+        )
+        return apply(turn, turned)
+
+    def written(base: Tensor, values: Tensor, mode: str) -> Tensor:
+        return apply(index_rows.scatter, base, place, values, axis=axis, mode=mode)
+
     base = input
     if not include_self:
-        neutral = {"sum": 0.0, "mean": 0.0, "amax": -float("inf"), "amin": float("inf")}[reduce]
-        base = apply(
-            index_rows.scatter,
-            input,
-            place,
-            splat(neutral, input._layout.dtype, place._layout.shape),
-            axis=axis,
-            mode="set",
-        )
-    if reduce == "amin":
-        return apply(
-            elementwise.neg,
-            apply(
-                index_rows.scatter,
-                apply(elementwise.neg, base),
-                place,
-                apply(elementwise.neg, updates),
-                axis=axis,
-                mode="max",
-            ),
-        )
+        neutral = cumulative.lowest(input._layout.dtype) if reduce == "amax" else 0
+        base = written(input, splat(neutral, input._layout.dtype, place._layout.shape), "set")
     if reduce == "amax":
-        return apply(index_rows.scatter, base, place, updates, axis=axis, mode="max")
-    summed = apply(index_rows.scatter, base, place, updates, axis=axis, mode="add")
+        return written(base, updates, "max")
+    summed = written(base, updates, "add")
     if reduce == "sum":
         return summed
     ones = splat(1, input._layout.dtype, place._layout.shape)
-    counts = apply(index_rows.scatter, splat_like(input, 1 if include_self else 0), place, ones, axis=axis, mode="add")
-    return div(summed, counts.clamp(min=1))
+    counts = written(splat_like(input, 1 if include_self else 0), ones, "add").clamp(min=1)
+    return div(summed, counts, rounding_mode=None if input._layout.dtype.is_floating_point else "floor")
+
+
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """A copy of `input` with source[i] combined into index[i] of `dim`: "prod", "mean", "amax" or "amin"."""
+    axis = axis_of(input, dim)
+    place = index_tensor(index, "index_reduce")
+    column = place.view(tuple(-1 if i == axis else 1 for i in range(source._layout.ndim)))
+    spread = expand_to(column, source._layout.shape)
+    return scatter_reduce(input, axis, spread, source, reduce, include_self=include_self)
+
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy with the elements of `source` at places of the flattened tensor, added if `accumulate`."""
+    flat = flatten(input)
+    place = wrapped(index_tensor(index, "put"), flat._layout.shape[0])
+    updates = _updates(input, place, source.reshape(place._layout.shape))
+    made = apply(index_rows.put, flat, place, updates, axis=0, mode="add" if accumulate else "set")
+    return made.view(input._layout.shape)
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -181,7 +217,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     axis = axis_of(input, dim)
     place = index_tensor(index, "index_select")
     if place._layout.ndim > 1:
-        raise ShapeError("IG230", "index_select(): Index is supposed to be a vector", where=user_line())
+        raise AxisError("IG230", "index_select(): Index is supposed to be a vector", where=user_line())
     x = input if input._layout.ndim else unsqueeze(input, 0)
     return apply(index_rows.take, x, place if place._layout.ndim else unsqueeze(place, 0), axis=axis)
 
@@ -214,11 +250,12 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """A copy of `input` with a number at the indices of `dim`."""
+    """A copy of `input` with a number (or 0-d tensor) at the indices of `dim`."""
     axis = axis_of(input, dim)
     shape = input._layout.shape
-    updates = splat(value, input._layout.dtype, (*shape[:axis], *index._layout.shape, *shape[axis + 1 :]))
-    return index_copy(input, dim, index, updates)
+    places = index_tensor(index, "index_fill").reshape(-1)
+    updates = splat_or_expand(value, input._layout.dtype, (*shape[:axis], *places._layout.shape, *shape[axis + 1 :]))
+    return index_copy(input, dim, places, updates)
 
 
 def take(input: Tensor, index: Tensor) -> Tensor:
@@ -299,18 +336,43 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
-    """The k-th smallest element along `dim`, and where it is."""
+    """The k-th smallest element along `dim`, and where it is. Raises ShapeError (IG231) where there is none."""
     values, indices = sort(input, dim)
     axis = axis_of(input, dim)
+    size: Any = input._layout.shape[axis] if input._layout.ndim else 1
+    if isinstance(size, int) and not 1 <= k <= size:
+        raise ShapeError(
+            "IG231", f"kthvalue(): selected number k={k} out of range for dimension {dim} of {size}", where=user_line()
+        )
+    if input._layout.ndim == 0:
+        return ValuesAndIndices(values, indices)
     parts = [sliced(t, axis, k - 1, k, 1) for t in (values, indices)]
     return ValuesAndIndices(*parts) if keepdim else ValuesAndIndices(*[p.squeeze(axis) for p in parts])
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """1 at the class of each element along a last dimension, 0 elsewhere; int64."""
+    """1 at the class of each element along a last dimension, 0 elsewhere; int64.
+
+    Raises OperandError (IG229) for other dtypes and, outside of compiled code, for classes outside the range.
+    """
+    if tensor._layout.dtype.kind not in "iu":
+        raise OperandError(
+            "IG229", f"one_hot is for class indices (int64), not {tensor._layout.dtype}", where=user_line()
+        )
     if num_classes < 0:
         needs_values(tensor, "one_hot() without num_classes", "one_hot(x, num_classes)")
-        num_classes = int(array_of(tensor).max()) + 1 if tensor._layout.numel else 0
+    if modes.trace is None and tensor._layout.numel:
+        known = array_of(tensor)
+        low, high = int(known.min()), int(known.max())
+        if low < 0 or 0 <= num_classes <= high:
+            raise OperandError(
+                "IG229",
+                f"one_hot: class values must be from 0 to {num_classes - 1 if num_classes >= 0 else 'any number'}, "
+                f"but there are {low} to {high}",
+                where=user_line(),
+            )
+        num_classes = high + 1 if num_classes < 0 else num_classes
+    num_classes = max(num_classes, 0)
     shape = (*tensor._layout.shape, num_classes)
     classes = apply(source.iota, type=TensorType(dtypes.int64, shape), axis=len(shape) - 1)
     return cast_to(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ingot import indexing
 from ingot.core import TensorBase
-from ingot.functional import arithmetic, gathering, joining, reductions, unary
-from ingot.mutation import assign, check_writable, in_place
+from ingot.functional import arithmetic, bits, gathering, joining, measures, reductions, special, unary
+from ingot.mutation import assign, check_writable, fitted, in_place
 from ingot.promote import cast_to, expand_to, is_number, splat
 from ingot.runtime.errors import ShapeError
 from ingot.source_lines import user_line
@@ -82,6 +82,57 @@ index_copy_ = in_place(gathering.index_copy)
 index_fill_ = in_place(gathering.index_fill)
 masked_scatter_ = in_place(gathering.masked_scatter)
 index_put_ = in_place(indexing.index_put)
+index_reduce_ = in_place(gathering.index_reduce)
+put_ = in_place(gathering.put)
+
+atan2_ = in_place(arithmetic.atan2)
+hypot_ = in_place(arithmetic.hypot)
+xlogy_ = in_place(arithmetic.xlogy)
+absolute_ = abs_
+negative_ = neg_
+fix_ = trunc_
+arctan2_ = atan2_
+subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
+greater_, greater_equal_, less_, less_equal_, not_equal_ = gt_, ge_, lt_, le_, ne_
+frac_ = in_place(unary.frac)
+atan_ = in_place(unary.atan)
+sinh_ = in_place(unary.sinh)
+cosh_ = in_place(unary.cosh)
+asinh_ = in_place(unary.asinh)
+acosh_ = in_place(unary.acosh)
+atanh_ = in_place(unary.atanh)
+asin_ = in_place(unary.asin)
+acos_ = in_place(unary.acos)
+exp2_ = in_place(unary.exp2)
+log10_ = in_place(unary.log10)
+lgamma_ = in_place(unary.lgamma)
+digamma_ = in_place(unary.digamma)
+logit_ = in_place(unary.logit)
+clip_ = clamp_
+sgn_ = sign_
+arctan_, arcsin_, arccos_, arcsinh_, arccosh_, arctanh_ = atan_, asin_, acos_, asinh_, acosh_, atanh_
+deg2rad_ = in_place(arithmetic.deg2rad)
+rad2deg_ = in_place(arithmetic.rad2deg)
+erfc_ = in_place(special.erfc)
+sinc_ = in_place(special.sinc)
+i0_ = in_place(special.i0)
+igamma_ = in_place(special.igamma)
+igammac_ = in_place(special.igammac)
+mvlgamma_ = in_place(special.mvlgamma)
+copysign_ = in_place(bits.copysign)
+float_power_ = in_place(bits.float_power)
+gcd_ = in_place(bits.gcd)
+lcm_ = in_place(bits.lcm)
+heaviside_ = in_place(bits.heaviside)
+ldexp_ = in_place(bits.ldexp)
+nextafter_ = in_place(bits.nextafter)
+renorm_ = in_place(measures.renorm)
+
+
+def polygamma_(self: Tensor, n: int) -> Tensor:
+    """In-place form of `polygamma`."""
+    check_writable(self)
+    return assign(self, fitted(self, special.polygamma(n, self)))
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

@@ -28,7 +28,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     Raises ShapeError (IG224) when other dimensions differ.
     """
     if not tensors:
-        raise ShapeError("IG224", "cat needs at least one tensor", where=user_line())
+        raise SpecError("IG224", "cat(): expected a non-empty list of Tensors", where=user_line())
     # As in PyTorch, an empty vector joins anything.
     parts = [t for t in tensors if t._layout.shape != (0,)] or list(tensors[:1])
     first = parts[0]
@@ -72,12 +72,16 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors side by side: along dimension 1, vectors along 0."""
-    return cat(tensors, 0 if tensors[0]._layout.ndim <= 1 else 1)
+    parts = [reshape(x, (1,)) if x._layout.ndim == 0 else x for x in tensors]
+    return cat(parts, 0 if not parts or parts[0]._layout.ndim <= 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors one below another."""
-    return cat([unsqueeze(x, 0) if x._layout.ndim == 1 else x for x in tensors], 0)
+    return cat([reshape(x, (1, -1)) if x._layout.ndim < 2 else x for x in tensors], 0)
+
+
+row_stack = vstack
 
 
 def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -106,7 +110,7 @@ def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple(parts)
 
 
-split_with_sizes = split
+split_with_sizes = unsafe_split = unsafe_split_with_sizes = split
 
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
@@ -115,6 +119,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         raise ShapeError("IG225", f"chunk expects at least one chunk, got {chunks}", where=user_line())
     size: Any = input._layout.shape[axis_of(input, dim)]
     return split(input, max(-(-size // chunks), 1) if size else 0, dim)
+
+
+unsafe_chunk = chunk
 
 
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -151,16 +158,32 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, (*(1,) * (input._layout.ndim - len(times)), *times))
 
 
-def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Each element repeated `repeats` times (an int, or a tensor of counts outside compiled code)."""
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each element repeated `repeats` times (an int, or a tensor of counts outside compiled code).
+
+    Counts alone give 0 as often as the first says, then 1, ...
+    """
+    if repeats is None:
+        size_of_counts: Any = input._layout.shape[0]
+        counter = apply(source.iota, type=TensorType(dtypes.int64, (size_of_counts,)), axis=0)
+        return repeat_interleave(counter, input, 0, output_size=output_size)
     x = input if dim is not None else flatten(input)
     axis = axis_of(x, dim or 0)
     if isinstance(repeats, int):
         grown = expand(unsqueeze(x, axis + 1), (*x._layout.shape[: axis + 1], repeats, *x._layout.shape[axis + 1 :]))
         return apply(view_rows.reshape, grown, shape=flatten(grown, axis, axis + 1)._layout.shape)
     counts = repeats.tolist()
+    counts = [counts] if isinstance(counts, int) else counts
     size: Any = x._layout.shape[axis]
     per_element = counts * size if len(counts) == 1 else counts
+    if len(per_element) != size:
+        raise ShapeError(
+            "IG225",
+            f"repeats must have the same size as input along dim, but got {len(per_element)} for {size}",
+            where=user_line(),
+        )
     places = [i for i, count in enumerate(per_element) for _ in range(count)]
     return x[(slice(None),) * axis + (places,)]
 

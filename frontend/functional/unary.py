@@ -130,12 +130,6 @@ def log10(input: Tensor) -> Tensor:
     )
 
 
-def erfc(input: Tensor) -> Tensor:
-    """1 - erf(x)."""
-    x = floating(input)
-    return apply(elementwise.sub, splat(1.0, x._layout.dtype, x._layout.shape), apply(transcendental.erf, x))
-
-
 def frac(input: Tensor) -> Tensor:
     """x - trunc(x)."""
     return apply(elementwise.sub, input, trunc(input))
