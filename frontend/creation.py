@@ -350,6 +350,11 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """
     if not isinstance(ndarray, np.ndarray):
         raise DTypeError("IG214", f"from_numpy takes an array, not {type(ndarray).__name__}", where=user_line())
+    try:
+        dtype_from_numpy(ndarray.dtype)
+    except DTypeError as error:
+        error.where = user_line()
+        raise
     if ndarray.flags.c_contiguous and ndarray.flags.writeable:
         return tensor_from_array(ndarray)
     return _strided(ndarray)

@@ -11,7 +11,7 @@ from ingot.modes import no_grad
 from ingot.nn import init
 from ingot.nn.module import Module
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import AssertedError, ShapeError, SpecError
+from ingot.runtime.errors import AssertedError, ShapeError
 from ingot.source_lines import user_line
 from ingot.tensor import Parameter, Tensor
 
