@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ingot.runtime.errors import IngotError
+from ingot.runtime.errors import IngotError, UnavailableError
 
 
 class DatasetError(IngotError, AssertionError):
     """Datasets that do not fit; an AssertionError because PyTorch raises that."""
 
 
-class AbstractError(IngotError, NotImplementedError):
+class AbstractError(UnavailableError):
     """A method that a dataset of the user's has to define."""
 
 
