@@ -20,6 +20,7 @@ from ingot.runtime.layout import Layout
 from ingot.runtime.storage import Storage
 
 if TYPE_CHECKING:
+    from ingot.runtime.specialise import Specialisation
     from ingot.tape import Node
     from ingot.tensor import Tensor
     from ingot.tracing import Trace
@@ -221,10 +222,26 @@ def version_of(storage: Storage | TracedStorage) -> int:
     return version
 
 
-def count_writes(storage: Storage, count: Callable[[], int]) -> None:
-    """`count()` is how often compiled code has written to the storage."""
-    _watch(storage)
-    _writers.setdefault(id(storage), []).append(count)
+def count_writes(storages: Sequence[Storage], code: Specialisation) -> None:
+    """Each call of the compiled code writes to these storages. Neither is kept alive by that."""
+    known = weakref.ref(code)
+
+    def count() -> int:
+        alive = known()
+        return 0 if alive is None else alive.calls
+
+    def ended(calls: int) -> None:
+        for key in keys:
+            if count in _writers.get(key, ()):
+                _writers[key].remove(count)
+                _versions[key] = _versions.get(key, 0) + calls
+
+    keys = frozenset([id(storage) for storage in storages])
+    for storage in storages:
+        _watch(storage)
+        if count not in _writers.setdefault(id(storage), []):
+            _writers[id(storage)].append(count)
+    code.at_end = ended
 
 
 def bump_version(storage: Storage | TracedStorage) -> None:

@@ -259,8 +259,7 @@ class CompiledFunction:
         )
         core.captured_tensors.update(id(t) for t in captured)
         if native is not None:
-            for tensor in entry.written_tensors():
-                core.count_writes(tensor._storage, lambda: native.calls)
+            core.count_writes([tensor._storage for tensor in entry.written_tensors()], native)
         return entry
 
     def is_direct(

@@ -202,6 +202,9 @@ class Specialisation:
     has one source and every output one destination (an aliased output has none). Afterwards only `epoch` changes.
     """
 
+    # Is told the number of calls when there will be no more.
+    at_end: Callable[[int], None] | None = None
+
     def __init__(self, executable: Executable) -> None:
         self.executable = executable
         self.name = executable.program.name
@@ -221,6 +224,10 @@ class Specialisation:
         # What either call path made of it.
         self.native: Any = None
         self.safe: Any = None
+
+    def __del__(self) -> None:
+        if self.at_end is not None:
+            self.at_end(self.calls)
 
     def argument(self, guard: Guard) -> None:
         """Add the guard of the next positional argument."""

@@ -1,30 +1,39 @@
 """Optimisers whose step is one formula for each parameter, stated once.
 
-Eager, the formula runs on NumPy arrays over the memory of parameters and state; in a trace, on tensors. What is one
+Eager, the formula runs on NumPy arrays over the memory of parameters and state; in a trace, on tensors. Eager steps
+that go on for long, or over large parameters, are compiled by the trace, too. What is one
 number per parameter (step counts) is computed for all parameters of a group at once, in double precision as Python
 would.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ingot.core import array_of, bump_version, is_tensor, new_tensor, tensor_from_array
 from ingot.host_scalar import number_of
+from ingot.jit import jit
 from ingot.modes import Defaults, bump_epoch, modes
 from ingot.mutation import expanded_write
 from ingot.optim.groups import ParamGroup
 from ingot.optim.optimizer import Optimizer, refuse_differentiable
 from ingot.optim.values import choose
 from ingot.runtime import dtypes
+from ingot.runtime.errors import IngotError
 from ingot.runtime.layout import Layout
 from ingot.tensor import Tensor
 from ingot.tracing import suspended
 
 Options = dict[str, Any]
 _HALVES = (dtypes.float16, dtypes.bfloat16)
+# Microseconds per parameter: of compiling a step, and of a step on arrays, with what each element adds. Orders of
+# magnitude: they say when to compile, not what is computed.
+_COMPILING, _PER_PARAMETER, _PER_ELEMENT = 1e4, 15.0, 1e-3
+# Code for more than this many kinds of steps (which parameters have gradients) is not kept.
+_VERSIONS = 3
 
 
 class FormulaOptimizer(Optimizer):
@@ -38,6 +47,12 @@ class FormulaOptimizer(Optimizer):
     numbers: ClassVar[dict[str, float]] = {"step": 0.0}
     # Whether weight_decay shrinks the parameter instead of being added to the gradient.
     decoupled: ClassVar[bool] = False
+
+    # The code that makes eager steps; what they have cost on arrays so far, and what compiling costs, in microseconds.
+    # Both are estimated from sizes and not measured, so that runs repeat bit by bit.
+    _code: Any = None
+    _spent: float = 0.0
+    _price: float = math.inf
 
     def formula(self, o: Options, p: Any, g: Any, s: dict[str, Any], *scales: Any) -> None:
         """Change the parameter `p` in place by its gradient `g`, and its state `s`. `scales`: this parameter's."""
@@ -75,6 +90,38 @@ class FormulaOptimizer(Optimizer):
             self._make(group, i, self.buffers(options, group.plain("params")[i]))
 
     # ---- one step
+
+    def update_all(self) -> None:
+        """One step of all groups: on arrays, or by code compiled for it when steps have cost as much as that does."""
+        if modes.trace is not None or self._spent < self._price:
+            super().update_all()
+            return
+        if self._code is None:
+            self._code = jit(super().update_all)
+        try:
+            self._code()
+        except IngotError:
+            if self._code.state.count["compiles"] == 0:
+                # Memory that compiled code cannot take, such as strides that overlap.
+                self._give_up()
+                super().update_all()
+                return
+            raise
+        if self._code.state.count["compiles"] > _VERSIONS:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Steps stay on arrays."""
+        self._code, self._price = None, math.inf
+
+    def parts_changed(self) -> None:
+        """Compiled code would keep the parts that were replaced."""
+        super().parts_changed()
+        self._code = None
+        self._price = _COMPILING * sum([len(group.plain("params")) for group in self._groups])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_code": None}
 
     def update(self, group: ParamGroup, indices: list[int]) -> None:
         """One step of the parameters group["params"][i] for i in indices."""
@@ -139,6 +186,7 @@ class FormulaOptimizer(Optimizer):
                 self.formula(o, p, self.gradient(o, p, g), s, *scale)
             for storage in slot.storages:
                 bump_version(storage)
+            self._spent += slot.cost
 
     def _update_half(self, o: Options, slot: Slot, g: Any, scale: tuple[Any, ...]) -> None:
         """The formula in single precision; its results are rounded."""
@@ -257,7 +305,7 @@ class FormulaOptimizer(Optimizer):
 class Slot:
     """The memory of a parameter and of its state as arrays, for as long as the tensors stay what they are."""
 
-    __slots__ = ("array", "arrays", "half", "names", "param", "places", "storages", "tensors")
+    __slots__ = ("array", "arrays", "cost", "half", "names", "param", "places", "storages", "tensors")
 
     def __init__(self, param: Tensor, tensors: list[Tensor], names: tuple[str, ...]) -> None:
         self.param = param
@@ -268,6 +316,7 @@ class Slot:
         if any(stride == 0 for _, stride in strided):
             raise expanded_write()
         self.half = param._layout.dtype in _HALVES
+        self.cost = _PER_PARAMETER + _PER_ELEMENT * param._layout.numel * (1 + len(tensors))
         self.array = array_of(param)
         self.arrays = {name: array_of(t) for name, t in zip(names, tensors, strict=True)}
         self.storages: list[Any] = [t._storage for t in (param, *tensors)]

@@ -73,7 +73,7 @@ class Optimizer:
     @state.setter
     def state(self, entries: Mapping[Any, Any]) -> None:
         self._state = State(entries)
-        bump_epoch()
+        self.parts_changed()
 
     def _note(self) -> None:
         """A trace that looks at the optimiser depends on `guard_state`."""
@@ -106,7 +106,7 @@ class Optimizer:
             group.setdefault(name, default)
         self._check_params(group["params"])
         self.param_groups.append(ParamGroup(group, self.run_time, self.optional))
-        bump_epoch()
+        self.parts_changed()
 
     def _check_params(self, params: list[Any]) -> None:
         known = {id(p) for group in self.param_groups for p in group["params"]}
@@ -128,19 +128,27 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        traced = modes.trace is not None
         with no_grad():
-            for group in self.param_groups:
-                params = group.plain("params")
-                if traced:
-                    indices = [i for i, p in enumerate(params) if p.grad is not None]
-                else:
-                    indices = [i for i, p in enumerate(params) if p._grad is not None]
-                if indices:
-                    self.update(group, indices)
+            self.update_all()
         return loss
 
     step = with_hooks(step)
+
+    def update_all(self) -> None:
+        """Change the parameters of all groups."""
+        traced = modes.trace is not None
+        for group in self.param_groups:
+            params = group.plain("params")
+            if traced:
+                indices = [i for i, p in enumerate(params) if p.grad is not None]
+            else:
+                indices = [i for i, p in enumerate(params) if p._grad is not None]
+            if indices:
+                self.update(group, indices)
+
+    def parts_changed(self) -> None:
+        """Groups or state were replaced."""
+        bump_epoch()
 
     def update(self, group: ParamGroup, indices: list[int]) -> None:
         """Change the parameters group["params"][i] for i in indices, all of which have a gradient."""
@@ -233,7 +241,7 @@ class Optimizer:
         for group, options in zip(self.param_groups, saved, strict=True):
             group.vectors.clear()
             group.update({k: copy.deepcopy(v) for k, v in options.items() if k != "params"})
-        bump_epoch()
+        self.parts_changed()
         for hook in list(self._hooks.after_loading.values()):
             hook(self)
 

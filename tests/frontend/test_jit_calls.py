@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 import ingot
 from ingot import nn, optim
+from ingot.core import version_of
 from ingot.runtime import dispatch, flags, pool
 
 SCALE: Any = 2.0
@@ -389,3 +392,23 @@ def test_many_tensors_in_a_list_are_checked_without_python(call_path: str) -> No
     assert total(x).tolist() == [283.0, 283.0]
     weights.pop()
     assert total(x).tolist() == [264.0, 264.0]
+
+
+def test_compiled_code_does_not_outlive_what_it_writes_to() -> None:
+    """The counts of writes that stand for versions keep neither the code nor the tensors alive, nor are they lost."""
+
+    def made() -> tuple[Any, Any]:
+        total = ingot.zeros(3)
+
+        @ingot.jit
+        def add(x: Any) -> None:
+            total.add_(x)
+
+        for _ in range(4):
+            add(ingot.ones(3))
+        return weakref.ref(total), total.detach()
+
+    total, alias = made()
+    gc.collect()
+    assert total() is None
+    assert version_of(alias._storage) == 4
