@@ -51,7 +51,7 @@ def axis_of(input: Tensor, dim: int) -> int:
     try:
         return normalize_dim(dim, input._layout.ndim or 1)
     except ShapeError as error:
-        error.where = user_line()
+        error.where, error.detail = user_line(), (f"the tensor's shape is {list(input._layout.shape)}",)
         raise
 
 
