@@ -42,8 +42,6 @@ from ingot.nn.batch_norm import InstanceNorm3d as InstanceNorm3d
 from ingot.nn.batch_norm import SyncBatchNorm as SyncBatchNorm
 from ingot.nn.containers import ModuleDict as ModuleDict
 from ingot.nn.containers import ModuleList as ModuleList
-from ingot.nn.containers import ParameterDict as ParameterDict
-from ingot.nn.containers import ParameterList as ParameterList
 from ingot.nn.containers import Sequential as Sequential
 from ingot.nn.convolution import Conv1d as Conv1d
 from ingot.nn.convolution import Conv2d as Conv2d
@@ -111,6 +109,8 @@ from ingot.nn.padding import ZeroPad1d as ZeroPad1d
 from ingot.nn.padding import ZeroPad2d as ZeroPad2d
 from ingot.nn.padding import ZeroPad3d as ZeroPad3d
 from ingot.nn.parameter import Parameter as Parameter
+from ingot.nn.parameter_containers import ParameterDict as ParameterDict
+from ingot.nn.parameter_containers import ParameterList as ParameterList
 from ingot.nn.pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
 from ingot.nn.pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from ingot.nn.pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d

@@ -1,7 +1,8 @@
-"""Modules that hold modules or parameters."""
+"""Modules that hold modules."""
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -9,7 +10,6 @@ from typing import Any, TypeVar
 from ingot.nn.module import Module, indented
 from ingot.runtime.errors import OutOfRangeError
 from ingot.source_lines import user_line
-from ingot.tensor import Parameter
 
 List = TypeVar("List", bound="_Numbered")
 
@@ -26,13 +26,16 @@ class _Numbered(Module):
     def __contains__(self, module: object) -> bool:
         return any(module is known for known in self)
 
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(list(self))
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self.like(list(self._modules.items())[index])
         return self._modules[self.name_at(index)]
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self.register_module(self.name_at(index), module)
+        setattr(self, self.name_at(index), module)
 
     def __delitem__(self, index: int | slice) -> None:
         names = list(self._modules)
@@ -48,7 +51,7 @@ class _Numbered(Module):
     def name_at(self, index: int) -> str:
         """The name of the module at a position; negative ones count from the end. Raises IndexError."""
         names = list(self._modules)
-        if not -len(names) <= index < len(names):
+        if not -len(names) <= operator.index(index) < len(names):
             raise OutOfRangeError("IG223", f"index {index} is out of range for {len(names)} modules", where=user_line())
         return names[index]
 
@@ -72,16 +75,20 @@ class _Numbered(Module):
 
     def extend(self: List, modules: Iterable[Any]) -> List:
         """Add modules at the end."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, but got {type(modules).__name__}"
+            )
         for module in list(modules):
             self.append(module)
         return self
 
-    def insert(self: List, index: int, module: Any) -> List:
-        """Add a module before the one at `index`."""
+    def _insert(self, index: int, module: Any) -> None:
+        if not isinstance(module, Module):
+            raise TypeError(f"module should be of type: {Module}")
         entries = list(self._modules.items())
         entries.insert(index, (str(index), module))
         self.fill(entries)
-        return self
 
     def pop(self, key: int) -> Any:
         """Take a module out."""
@@ -109,11 +116,37 @@ class Sequential(_Numbered):
         """As PyTorch's slices, which keep the names."""
         return type(self)(OrderedDict(entries))
 
+    def insert(self, index: int, module: Any) -> Sequential:
+        """Add a module before the one at `index`. Raises IndexError for a place outside."""
+        if not -len(self) <= index <= len(self):
+            raise IndexError(f"Index out of range: {index}")
+        self._insert(index, module)
+        return self
+
     def __add__(self, other: Sequential) -> Sequential:
+        if not isinstance(other, Sequential):
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
         return Sequential(*self, *other)
 
+    def __iadd__(self, other: Any) -> Any:
+        if not isinstance(other, Iterable):
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+        return self.extend(other)
+
     def __mul__(self, count: int) -> Sequential:
-        return Sequential(*[module for _ in range(count) for module in self])
+        return Sequential(*[module for _ in range(self._times(count)) for module in self])
+
+    __rmul__ = __mul__
+
+    def __imul__(self, count: int) -> Sequential:
+        return self.extend([module for _ in range(self._times(count) - 1) for module in list(self)])
+
+    def _times(self, count: int) -> int:
+        if not isinstance(count, int):
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(count)}")
+        if count <= 0:
+            raise ValueError(f"Non-positive multiplication factor {count} for {type(self)}")
+        return count
 
 
 class ModuleList(_Numbered):
@@ -121,7 +154,11 @@ class ModuleList(_Numbered):
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self.extend(modules or ())
+        self.extend(() if modules is None else modules)
+
+    def insert(self, index: int, module: Any) -> None:
+        """Add a module before the one at `index`."""
+        self._insert(index, module)
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
@@ -147,7 +184,7 @@ class ModuleDict(Module):
 
     def __init__(self, modules: Any = None) -> None:
         super().__init__()
-        self.update(modules or {})
+        self.update({} if modules is None else modules)
 
     def __getitem__(self, key: str) -> Any:
         return self._modules[key]
@@ -163,6 +200,9 @@ class ModuleDict(Module):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._modules))
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -181,6 +221,11 @@ class ModuleDict(Module):
 
     def update(self, modules: Any) -> None:
         """Add modules from a mapping or from (name, module) pairs."""
+        if not isinstance(modules, Iterable):
+            raise TypeError(
+                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
+                f"{type(modules).__name__}"
+            )
         for name, module in modules.items() if isinstance(modules, Mapping | ModuleDict) else modules:
             self.register_module(name, module)
 
@@ -194,79 +239,3 @@ class ModuleDict(Module):
         """Take all modules out."""
         for name in list(self._modules):
             del self[name]
-
-
-class ParameterList(Module):
-    """A list of parameters; tensors that are none become some."""
-
-    def __init__(self, values: Iterable[Any] | None = None) -> None:
-        super().__init__()
-        self.extend(values or ())
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._parameters.values())
-
-    def __len__(self) -> int:
-        return len(self._parameters)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return ParameterList(list(self)[index])
-        return list(self)[index]
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        self.register_parameter(str(range(len(self))[index]), _parameter(value))
-
-    def append(self, value: Any) -> ParameterList:
-        """Add a parameter at the end."""
-        self.register_parameter(str(len(self)), _parameter(value))
-        return self
-
-    def extend(self, values: Iterable[Any]) -> ParameterList:
-        """Add parameters at the end."""
-        for value in values:
-            self.append(value)
-        return self
-
-
-class ParameterDict(Module):
-    """Parameters by name; tensors that are none become some."""
-
-    def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
-        super().__init__()
-        for name, value in (parameters or {}).items():
-            self[name] = value
-
-    def __getitem__(self, key: str) -> Any:
-        return self._parameters[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.register_parameter(key, _parameter(value))
-
-    def __delitem__(self, key: str) -> None:
-        delattr(self, key)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._parameters
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parameters)
-
-    def __len__(self) -> int:
-        return len(self._parameters)
-
-    def keys(self) -> Iterable[str]:
-        """The names."""
-        return self._parameters.keys()
-
-    def values(self) -> Iterable[Any]:
-        """The parameters."""
-        return self._parameters.values()
-
-    def items(self) -> Iterable[tuple[str, Any]]:
-        """(name, parameter)."""
-        return self._parameters.items()
-
-
-def _parameter(value: Any) -> Parameter:
-    return value if isinstance(value, Parameter) else Parameter(value)
