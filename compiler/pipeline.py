@@ -26,6 +26,7 @@ from ingot.compiler.kernel_text import kernel_key, print_kernel
 from ingot.compiler.lower import lower
 from ingot.compiler.passes.decompose import decompose
 from ingot.compiler.passes.dense_convolutions import dense_convolutions
+from ingot.compiler.passes.depthwise import depthwise
 from ingot.compiler.passes.fold import fold
 from ingot.compiler.passes.fuse import fuse
 from ingot.compiler.passes.merge_scans import merge_scans
@@ -49,6 +50,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("trim_regions", trim_regions),
     ("decompose", decompose),
     ("dense_convolutions", dense_convolutions),
+    ("depthwise", depthwise),
     ("fold", fold),
     ("one_hot", one_hot),
     ("simplify", simplify),
