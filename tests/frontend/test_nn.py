@@ -165,10 +165,10 @@ def test_layers_print_as_in_pytorch(make: Callable[[], Any], text: str) -> None:
         (lambda: nn.Dropout(1.5), SpecError, "IG246"),
         (lambda: functional.dropout(ingot.ones(2), -0.1), SpecError, "IG246"),
         (lambda: functional.gelu(ingot.ones(2), "exact"), SpecError, "'exact'"),
-        (lambda: nn.Embedding(3, 2, padding_idx=3), SpecError, "within num_embeddings"),
-        (lambda: nn.init.kaiming_uniform_(ingot.ones(3)), ShapeError, "IG248"),
+        (lambda: nn.Embedding(3, 2, padding_idx=3), AssertionError, "within num_embeddings"),
+        (lambda: nn.init.kaiming_uniform_(ingot.ones(3)), SpecError, "IG248"),
         (lambda: nn.init.calculate_gain("step"), SpecError, "'step'"),
-        (lambda: nn.init.eye_(ingot.ones(3)), ShapeError, "IG248"),
+        (lambda: nn.init.eye_(ingot.ones(3)), SpecError, "IG248"),
         (lambda: ingot.jit(lambda: nn.init.trunc_normal_(ingot.empty(3)))(), TraceError, "IG18"),
     ],
 )
