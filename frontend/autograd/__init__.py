@@ -23,14 +23,12 @@ if TYPE_CHECKING:
     from ingot.autograd import functional as functional
     from ingot.autograd import graph as graph
     from ingot.autograd.function import Function as Function
-    from ingot.tensor import Tensor
-
-    Variable = Tensor
+    from ingot.autograd.variable import Variable as Variable
 else:
     # What few programs use is imported when it is first asked for.
     _LATER = {
         "Function": ("ingot.autograd.function", "Function"),
-        "Variable": ("ingot.tensor", "Tensor"),
+        "Variable": ("ingot.autograd.variable", "Variable"),
         "functional": ("ingot.autograd.functional", None),
         "function": ("ingot.autograd.function", None),
         "graph": ("ingot.autograd.graph", None),
