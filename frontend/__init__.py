@@ -302,6 +302,7 @@ from ingot.functional.normalization import instance_norm as instance_norm
 from ingot.functional.normalization import layer_norm as layer_norm
 from ingot.functional.normalization import rms_norm as rms_norm
 from ingot.functional.patches import as_strided_scatter as as_strided_scatter
+from ingot.functional.patches import constant_pad_nd as constant_pad_nd
 from ingot.functional.patches import diagonal_scatter as diagonal_scatter
 from ingot.functional.patches import narrow_copy as narrow_copy
 from ingot.functional.patches import select_scatter as select_scatter
@@ -311,6 +312,10 @@ from ingot.functional.pooling import max_pool1d as max_pool1d
 from ingot.functional.pooling import max_pool1d_with_indices as max_pool1d_with_indices
 from ingot.functional.pooling import max_pool2d as max_pool2d
 from ingot.functional.pooling import max_pool3d as max_pool3d
+from ingot.functional.recurrence import gru_cell as gru_cell
+from ingot.functional.recurrence import lstm_cell as lstm_cell
+from ingot.functional.recurrence import rnn_relu_cell as rnn_relu_cell
+from ingot.functional.recurrence import rnn_tanh_cell as rnn_tanh_cell
 from ingot.functional.reductions import all as all
 from ingot.functional.reductions import amax as amax
 from ingot.functional.reductions import amin as amin

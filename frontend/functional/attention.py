@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingot.compiler.ir import TensorType
 from ingot.compiler.ops.source import iota
+from ingot.composite import composite
 from ingot.functional.activations import softmax
 from ingot.functional.arithmetic import add, div, ge, mul, where
 from ingot.functional.dropout import dropout
@@ -54,10 +55,22 @@ def scaled_dot_product_attention(
         key, value = _repeated_heads(query, key), _repeated_heads(query, value)
     size: Any = query._layout.shape[-1]
     factor = scale if scale is not None else 1.0 / math.sqrt(size) if size else 1.0
+    if dropout_p == 0:
+        return _attended(query, key, value, attn_mask, is_causal, factor)
+    return matmul(dropout(_weights(query, key, attn_mask, is_causal, factor), dropout_p), value)
+
+
+@composite
+def _attended(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool, factor: float) -> Tensor:
+    """Attention without dropout."""
+    return matmul(_weights(query, key, mask, is_causal, factor), value)
+
+
+@composite
+def _weights(query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, factor: float) -> Tensor:
+    """How much each query takes of each key, [..., l, s]."""
     scores = matmul(mul(query, factor), key.transpose(-2, -1))
-    masked = attn_mask is not None or is_causal
-    weights = attention_weights(hidden(scores, attn_mask, is_causal), masked)
-    return matmul(dropout(weights, dropout_p), value)
+    return attention_weights(hidden(scores, mask, is_causal), mask is not None or is_causal)
 
 
 def attention_weights(scores: Tensor, masked: bool) -> Tensor:

@@ -18,6 +18,7 @@ from ingot.compiler.ops.source import full
 from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.ops.view import expand, reshape
 from ingot.compiler.ops.view import slice as slice_row
+from ingot.composite import composite
 from ingot.functional.activations import relu
 from ingot.functional.dropout import dropout
 from ingot.functional.joining import cat, stack
@@ -202,28 +203,62 @@ def layers(
 # ---- single steps
 
 
-def lstm_cell(input: Tensor, hx: Sequence[Tensor], weights: Weights) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM: input [rows, input size], hx = (hidden, cell), both [rows, hidden size]."""
-    hidden, cell = hx
-    gates = linear(input, weights.input, weights.input_bias) + linear(hidden, weights.hidden, weights.hidden_bias)
+@composite
+def _lstm_step(
+    input: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The hidden state and the cell after one step."""
+    gates = linear(input, w_ih, b_ih) + linear(hidden, w_hh, b_hh)
     enter, keep, new, leave = gates.chunk(4, -1)
     cell = sigmoid(keep) * cell + sigmoid(enter) * tanh(new)
     return sigmoid(leave) * tanh(cell), cell
 
 
-def gru_cell(input: Tensor, hx: Tensor, weights: Weights) -> Tensor:
+def lstm_cell(
+    input: Tensor,
+    hx: Sequence[Tensor],
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """One step of an LSTM: input [rows, input size], hx = (hidden, cell), both [rows, hidden size]."""
+    hidden, cell = hx
+    return _lstm_step(input, hidden, cell, w_ih, w_hh, b_ih, b_hh)
+
+
+@composite
+def gru_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
     """One step of a GRU: input [rows, input size], hx [rows, hidden size]."""
-    given = linear(input, weights.input, weights.input_bias).chunk(3, -1)
-    recurrent = linear(hx, weights.hidden, weights.hidden_bias).chunk(3, -1)
+    given = linear(input, w_ih, b_ih).chunk(3, -1)
+    recurrent = linear(hx, w_hh, b_hh).chunk(3, -1)
     reset, update = sigmoid(given[0] + recurrent[0]), sigmoid(given[1] + recurrent[1])
     new = tanh(given[2] + reset * recurrent[2])
     return new + update * (hx - new)
 
 
-def rnn_cell(input: Tensor, hx: Tensor, weights: Weights, nonlinearity: str = "tanh") -> Tensor:
+@composite
+def rnn_tanh_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
     """One step of a plain recurrent network: input [rows, input size], hx [rows, hidden size]."""
-    total = linear(input, weights.input, weights.input_bias) + linear(hx, weights.hidden, weights.hidden_bias)
-    return relu(total) if nonlinearity == "relu" else tanh(total)
+    return tanh(linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh))
+
+
+@composite
+def rnn_relu_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+) -> Tensor:
+    """As `rnn_tanh_cell`, with relu."""
+    return relu(linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh))
 
 
 def dropped(p: float, training: bool) -> Callable[[Tensor], Tensor] | None:

@@ -9,7 +9,16 @@ from typing import Any
 
 from ingot.creation import empty, zeros
 from ingot.functional.gathering import index_select
-from ingot.functional.recurrence import GATES, Weights, dropped, gru_cell, layers, lstm_cell, rnn_cell
+from ingot.functional.recurrence import (
+    GATES,
+    Weights,
+    dropped,
+    gru_cell,
+    layers,
+    lstm_cell,
+    rnn_relu_cell,
+    rnn_tanh_cell,
+)
 from ingot.nn import init
 from ingot.nn.module import Module
 from ingot.nn.utils.rnn import PackedSequence, mask_of, padded, repacked
@@ -308,8 +317,8 @@ class RNNCellBase(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
-    def _weights(self) -> Weights:
-        return Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+    def _weights(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
     def _rows(self, input: Tensor, hx: Sequence[Tensor] | None, count: int) -> tuple[Tensor, list[Tensor], bool]:
         """(input [rows, input_size], the states [rows, hidden_size], whether the input had a batch)."""
@@ -365,7 +374,8 @@ class RNNCell(RNNCellBase):
         if self.nonlinearity not in ("tanh", "relu"):
             raise ShapeError("IG333", f"Unknown nonlinearity: {self.nonlinearity}", where=user_line())
         x, (state,), batched = self._rows(input, None if hx is None else [hx], 1)
-        after = rnn_cell(x, state, self._weights(), self.nonlinearity)
+        step = rnn_relu_cell if self.nonlinearity == "relu" else rnn_tanh_cell
+        after = step(x, state, *self._weights())
         return after if batched else after.squeeze(0)
 
 
@@ -380,7 +390,7 @@ class LSTMCell(RNNCellBase):
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """The next (hidden state, cell). Raises ShapeError or SpecError (IG334) for operands that do not fit."""
         x, states, batched = self._rows(input, hx, 2)
-        hidden, cell = lstm_cell(x, states, self._weights())
+        hidden, cell = lstm_cell(x, states, *self._weights())
         return (hidden, cell) if batched else (hidden.squeeze(0), cell.squeeze(0))
 
 
@@ -395,5 +405,5 @@ class GRUCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """The next hidden state. Raises ShapeError or SpecError (IG334) for operands that do not fit."""
         x, (state,), batched = self._rows(input, None if hx is None else [hx], 1)
-        after = gru_cell(x, state, self._weights())
+        after = gru_cell(x, state, *self._weights())
         return after if batched else after.squeeze(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peer import Case, nograd, real
+from peer import Case, nograd, real, unit
 
 LENGTHS = [2, 5, 1, 5]
 
@@ -156,6 +156,22 @@ CELLS = [
     Case.module("GRUCell no bias", network("GRUCell", 3, 4, False), [real(2, 3), real(2, 4)], layouts=False),
     Case.module("RNNCell", network("RNNCell", 3, 4), [real(2, 3), real(2, 4)]),
     Case.module("RNNCell relu", network("RNNCell", 3, 4, nonlinearity="relu"), [real(2, 3), real(2, 4)]),
+]
+
+
+CELLS += [
+    Case(
+        f"{name} function",
+        lambda T, *x, name=name: [getattr(T, name)(*x), getattr(T, name)(*x[:4])],
+        [unit(2, 3), unit(2, 4), unit(gates * 4, 3), unit(gates * 4, 4), unit(gates * 4), unit(gates * 4)],
+    )
+    for name, gates in (("gru_cell", 3), ("rnn_tanh_cell", 1), ("rnn_relu_cell", 1))
+] + [
+    Case(
+        "lstm_cell function",
+        lambda T, x, h, c, *w: T.lstm_cell(x, (h, c), *w),
+        [unit(2, 3), unit(2, 4), unit(2, 4), unit(16, 3), unit(16, 4), unit(16), unit(16)],
+    )
 ]
 
 
