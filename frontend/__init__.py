@@ -345,6 +345,7 @@ from ingot.functional.resampling import pixel_unshuffle as pixel_unshuffle
 from ingot.functional.sampling import bernoulli as bernoulli
 from ingot.functional.sampling import multinomial as multinomial
 from ingot.functional.sampling import normal as normal
+from ingot.functional.sampling import poisson as poisson
 from ingot.functional.sampling import rand as rand
 from ingot.functional.sampling import rand_like as rand_like
 from ingot.functional.sampling import randint as randint
@@ -628,6 +629,7 @@ if TYPE_CHECKING:
     from ingot import cuda as cuda
     from ingot import distributions as distributions
     from ingot import linalg as linalg
+    from ingot import random as random
     from ingot import special as special
     from ingot import testing as testing
     from ingot import utils as utils
@@ -643,6 +645,7 @@ else:
             "cuda",
             "distributions",
             "linalg",
+            "random",
             "special",
             "testing",
             "utils",

@@ -180,6 +180,8 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (number_of(n) for n in (start, end, step))
+    if dtype is not None and not dtype.is_floating_point and not hasattr(end, "terms"):
+        start, end, step = int(start), int(end), int(step)
     if step == 0:
         raise SpecError("IG235", "arange: step must be nonzero", where=user_line())
     whole = all(isinstance(n, int) for n in (start, end, step))
@@ -322,7 +324,8 @@ def array_from(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     except (ValueError, TypeError) as error:
         raise SpecError("IG236", f"a tensor cannot be made of this: {error}", where=user_line()) from None
     if array.dtype == object or array.dtype.kind in "USOMmc":
-        raise DTypeError(
+        kind = SpecError if isinstance(data, (list, tuple)) else DTypeError
+        raise kind(
             "IG236",
             f"a tensor cannot be made of {type(data).__name__} data (NumPy dtype {array.dtype})",
             where=user_line(),

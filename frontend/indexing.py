@@ -52,7 +52,7 @@ def getitem(tensor: Tensor, key: Any) -> Tensor:
             seen = _part(tensor._layout, *bounds)
             if seen is not None:
                 return see(tensor, seen)
-    basic = _basic(tensor, key if type(key) is tuple else (key,))
+    basic = _basic(tensor, _keys(key))
     if not basic.advanced:
         return _fresh_view(basic.view, tensor)
     plan = _plan(basic)
@@ -93,6 +93,17 @@ def _part(layout: Layout, *bounds: int | None) -> Seen | None:
     return parts_seen(layout, found)
 
 
+def _keys(key: Any) -> tuple[Any, ...]:
+    """One index per item. As in PyTorch, a list that holds more than numbers is one too."""
+    if type(key) is tuple:
+        return key
+    if type(key) is list and any(
+        k is None or k is Ellipsis or isinstance(k, (list, tuple, slice, TensorBase)) for k in key
+    ):
+        return tuple(key)
+    return (key,)
+
+
 def _fresh_view(result: Tensor, tensor: Tensor) -> Tensor:
     """`x[...]` is a new tensor over the same memory."""
     return reshape(result, result._layout.shape) if result is tensor else result
@@ -101,7 +112,7 @@ def _fresh_view(result: Tensor, tensor: Tensor) -> Tensor:
 def setitem(tensor: Tensor, key: Any, value: Any) -> None:
     """tensor[key] = value; the value is converted to the tensor's dtype and broadcast."""
     check_writable(tensor)
-    keys = key if type(key) is tuple else (key,)
+    keys = _keys(key)
     if len(keys) == 1 and _is_mask(keys[0]) and (is_number(value) or _numel(value) == 1):
         _fill_masked(tensor, as_index(keys[0]), value)
         return

@@ -7,7 +7,6 @@ from typing import Any
 from ingot import creation
 from ingot.core import TensorBase, is_tensor
 from ingot.modes import set_default_dtype
-from ingot.promote import cast_to
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import DTypeError
@@ -69,10 +68,3 @@ def set_default_tensor_type(t: Any) -> None:
         raise DTypeError("IG214", f"invalid type: {t!r}", where=user_line(), fix="set_default_dtype(ingot.float64)")
     set_default_dtype(known)
 
-
-def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
-    """A tensor of this dtype from sizes or from a sequence."""
-    creation.check_device(device)
-    if len(args) == 1 and is_tensor(args[0]):
-        return cast_to(args[0].detach(), self._layout.dtype)
-    return creation.constructed(args, self._layout.dtype)

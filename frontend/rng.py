@@ -46,6 +46,11 @@ class Generator:
         return self._tensors
 
     @property
+    def device(self) -> Any:
+        """The CPU."""
+        return self.state.device
+
+    @property
     def state(self) -> Tensor:
         """The words and the position."""
         return self._made()[0]
@@ -73,16 +78,17 @@ class Generator:
         return self._seed
 
     def get_state(self) -> Tensor:
-        """A copy of the state: the words, the position, and the spare normal as bits."""
+        """A copy of the state as bytes, u8[2520]: the words, the position, and the spare normal."""
         state, spare = (elements(t, "get_state()") for t in (self.state, self.spare))
         words = np.concatenate([state, spare.view(np.uint32)])
-        return tensor_from_array(own_array(words))
+        return tensor_from_array(own_array(words.view(np.uint8)))
 
     def set_state(self, new_state: Tensor) -> None:
         """Continue from a state that `get_state` gave."""
-        words = elements(new_state, "set_state()")
-        if words.dtype != np.uint32 or words.shape != (630,):
-            raise SpecError("IG241", "set_state takes what get_state gave: u32[630]", where=user_line())
+        given = elements(new_state, "set_state()")
+        if given.dtype != np.uint8 or given.shape != (2520,):
+            raise SpecError("IG241", "set_state takes what get_state gave: u8[2520]", where=user_line())
+        words = np.ascontiguousarray(given).view(np.uint32)
         with no_recording():
             assign(self.state, _constant(words[:626]))
             assign(self.spare, _constant(words[626:].copy().view(np.float64)))

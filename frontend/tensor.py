@@ -363,8 +363,8 @@ class Tensor(TensorMethods):
         return complex(float(self))
 
     def __reversed__(self) -> Tensor:
-        """The order of all elements reversed, along every dimension."""
-        reverse: Tensor = joining.flip(self, tuple(range(self._layout.ndim)))
+        """The rows in reverse order."""
+        reverse: Tensor = joining.flip(self, (0,)) if self._layout.ndim else self
         return reverse
 
     def __delitem__(self, key: Any) -> None:

@@ -443,6 +443,7 @@ class TensorMethods(TensorBase):
     to = conversion.to
     type_as = conversion.type_as
     cpu = conversion.cpu
+    new = conversion.new
     new_tensor = conversion.new_tensor
     new_zeros = conversion.new_zeros
     new_ones = conversion.new_ones
@@ -510,6 +511,9 @@ class TensorMethods(TensorBase):
     bernoulli_ = sampling.bernoulli_
     random_ = sampling.random_
     exponential_ = sampling.exponential_
+    geometric_ = sampling.geometric_
+    log_normal_ = sampling.log_normal_
+    cauchy_ = sampling.cauchy_
     bernoulli = sampling.bernoulli
     multinomial = sampling.multinomial
     add_ = inplace.add_

@@ -74,8 +74,14 @@ def numpy(self: Tensor, *, force: builtins.bool = False) -> np.ndarray[Any, Any]
 
 
 def clone(input: Tensor) -> Tensor:
-    """A copy, which gradients flow through."""
-    return apply(reshape, input, shape=input._layout.shape)
+    """A copy, which gradients flow through. Its dimensions lie in memory in the order of the tensor's."""
+    copy = apply(reshape, input, shape=input._layout.shape)
+    if modes.trace is None and not input._layout.contiguous:
+        shown = creation.empty_like(input)
+        if not shown._layout.contiguous:
+            np.copyto(array_of(shown), array_of(copy))
+            copy._layout, copy._storage, copy._offset = shown._layout, shown._storage, shown._offset
+    return copy
 
 
 def to(
@@ -196,3 +202,11 @@ def new_full(
     """All `fill_value`, in this tensor's dtype."""
     kind = dtype or self._layout.dtype
     return creation.full(size, fill_value, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """A tensor of this dtype from sizes or from a sequence."""
+    creation.check_device(device)
+    if len(args) == 1 and isinstance(args[0], TensorBase):
+        return cast_to(args[0].detach(), self._layout.dtype)  # type: ignore[attr-defined]
+    return creation.constructed(args, self._layout.dtype)

@@ -8,6 +8,7 @@ from ingot.compiler.ir import TensorType
 from ingot.compiler.ops import elementwise, source
 from ingot.functional.conversion import clone
 from ingot.functional.inplace import copy_, masked_fill_
+from ingot.functional.padding import pad as pad_of
 from ingot.functional.reductions import axis_of
 from ingot.functional.shaping import diagonal, narrow, select, sliced
 from ingot.functional.strides import as_strided
@@ -87,3 +88,8 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     for place in places[2:]:
         chosen = chosen & (place == places[0])
     return masked_fill_(self, chosen, fill_value)
+
+
+def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
+    """Padded with a number; `pad` lists (before, after) from the last dimension backwards."""
+    return pad_of(input, list(pad), "constant", value)

@@ -23,7 +23,7 @@ from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.ops.source import iota
 from ingot.compiler.ops.view import flip
 from ingot.core import array_of, is_tensor, tensor_from_array
-from ingot.creation import check_device, marked, shape_from
+from ingot.creation import check_device, empty_like, in_order_of, marked, shape_from
 from ingot.functional.arithmetic import where
 from ingot.functional.joining import cat, stack
 from ingot.gate import apply, apply_several
@@ -188,23 +188,30 @@ def randn(
 
 
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Integers from low to high - 1; int64 unless a dtype is given. Raises SpecError (IG243) when there are none."""
+    """Integers from low (0) to high - 1; int64 unless a dtype is given. Raises SpecError (IG243) when there are none.
+
+    Called as randint(high, size), randint(low, high, size), or with names.
+    """
     check_device(device)
     if size is None:
         low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    low, high = 0 if low is None else int(low), int(high)
     if high <= low:
         raise _no_integers(low, high)
     shape = shape_from((size,) if isinstance(size, int) else tuple(size))
     drawn = _integers(generator or default_generator, shape, low, high - low)
-    return cast_to(drawn, dtype or dtypes.int64)
+    return marked(cast_to(drawn, dtype or dtypes.int64), requires_grad)
 
 
 def _integers(generator: Generator, shape: Any, low: int, span: int, wide: bool | None = None) -> Tensor:
@@ -291,12 +298,17 @@ def _below(generator: Generator, probability: Tensor) -> Tensor:
 
 def rand_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform in [0, 1), in the shape and dtype of another tensor."""
-    return rand(input._layout.shape, dtype=dtype or input._layout.dtype, device=device, requires_grad=requires_grad)
+    kind = dtype or input._layout.dtype
+    return in_order_of(input, lambda shape: rand(shape, dtype=kind, device=device, requires_grad=requires_grad))
 
 
 def randn_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal, in the shape and dtype of another tensor."""
-    return randn(input._layout.shape, dtype=dtype or input._layout.dtype, device=device, requires_grad=requires_grad)
+    kind = dtype or input._layout.dtype
+    if not input._layout.contiguous and modes.trace is None:
+        check_device(device)
+        return marked(normal_(empty_like(input, dtype=_floating(kind))), requires_grad)
+    return in_order_of(input, lambda shape: randn(shape, dtype=kind, device=device, requires_grad=requires_grad))
 
 
 def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None) -> Tensor:
@@ -421,3 +433,120 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     if lambd <= 0:
         raise SpecError("IG242", f"exponential_ expects lambda > 0.0, but found lambda={lambd}", where=user_line())
     return _assign_drawn(self, lambda shape: cast_to(_exponential(chosen, shape) / lambd, kind))
+
+
+def _at_positive(name: str, what: str, value: float, good: bool) -> None:
+    if not good:
+        raise SpecError("IG242", f"{name} expects {what}, but got {value}", where=user_line())
+
+
+def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Every element the number of trials up to the first success, each of which has probability p."""
+    check_writable(self)
+    _at_positive("geometric_", "p to be in (0, 1)", p, 0 < p < 1)
+    dtype, chosen = self._layout.dtype, generator or default_generator
+
+    def draw(shape: Any) -> Tensor:
+        trials = (_doubles(chosen, shape).log() / math.log1p(-p)).ceil()
+        return cast_to(trials, dtype)
+
+    return _assign_drawn(self, draw)
+
+
+def _doubles(generator: Generator, shape: Any) -> Tensor:
+    count = product(shape)
+    return _uniform64(generator.words(2 * count), count).view(shape)
+
+
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+    """Every element the exponential of a normal number with this mean and standard deviation."""
+    check_writable(self)
+    _at_positive("log_normal_", "std > 0.0", std, std > 0)
+    kind, chosen = _floating(self._layout.dtype), generator or default_generator
+
+    def draw(shape: Any) -> Tensor:
+        numbers = _normal_serial(chosen, _known_count(shape))
+        return cast_to(_affine(numbers, std, mean).exp(), kind).view(shape)
+
+    return _assign_drawn(self, draw)
+
+
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Every element from the Cauchy distribution."""
+    check_writable(self)
+    _at_positive("cauchy_", "sigma > 0.0", sigma, sigma > 0)
+    kind, chosen = _floating(self._layout.dtype), generator or default_generator
+
+    def draw(shape: Any) -> Tensor:
+        turned = ((_doubles(chosen, shape) - 0.5) * math.pi).tan()
+        return cast_to(_affine(turned, sigma, median), kind)
+
+    return _assign_drawn(self, draw)
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Numbers of events, with the rates that the elements are. Raises TraceError (IG192) in compiled code."""
+    kind = _floating(input._layout.dtype)
+    if modes.trace is not None:
+        raise TraceError(
+            "IG192",
+            "poisson numbers cannot be compiled: how many words one takes depends on the words",
+            where=user_line(),
+            fix="numbers drawn outside and passed as an argument",
+        )
+    rates = array_of(input).astype(np.float64)
+    if rates.size and rates.min() < 0:
+        raise SpecError("IG242", "invalid Poisson rate, expected rate to be non-negative", where=user_line())
+    drawn = _Stream(generator or default_generator)
+    counts = np.array([_poisson(rate, drawn) for rate in rates.ravel().tolist()]).reshape(rates.shape)
+    drawn.close()
+    return tensor_from_array(np.array(counts.astype(kind.numpy), order="C"))
+
+
+class _Stream:
+    """Uniform float64 numbers one by one. `close` puts the generator where the last one left it."""
+
+    def __init__(self, generator: Generator) -> None:
+        self.generator = generator
+        self.start = generator.get_state()
+        self.used = 0
+        self.chunk: list[float] = []
+
+    def __call__(self) -> float:
+        if not self.chunk:
+            words = self.generator.words(512)
+            self.chunk = array_of(_uniform64(words, 256)).tolist()[::-1]
+        self.used += 1
+        return self.chunk.pop()
+
+    def close(self) -> None:
+        self.generator.set_state(self.start)
+        self.generator.words(2 * self.used)
+
+
+def _poisson(rate: float, uniform: Callable[[], float]) -> int:
+    """By multiplication for small rates, else by transformed rejection (Hormann 1993)."""
+    if rate == 0:
+        return 0
+    if rate < 10:
+        limit, count, product_of = math.exp(-rate), 0, uniform()
+        while product_of > limit:
+            count += 1
+            product_of *= uniform()
+        return count
+    root = math.sqrt(rate)
+    b = 0.931 + 2.53 * root
+    a = -0.059 + 0.02483 * b
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    vr = 0.9277 - 3.6224 / (b - 2)
+    while True:
+        u, v = uniform() - 0.5, uniform()
+        us = 0.5 - abs(u)
+        k = math.floor((2 * a / us + b) * u + rate + 0.43)
+        if us >= 0.07 and v <= vr:
+            return k
+        if k < 0 or (us < 0.013 and v > us):
+            continue
+        accepted = math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b)
+        if accepted <= -rate + k * math.log(rate) - math.lgamma(k + 1):
+            return k

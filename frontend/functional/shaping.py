@@ -309,6 +309,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
     """`length` elements along `dim` from `start`. Raises ShapeError (IG202) when they are not all there."""
     axis = axis_of(input, dim)
     size = input._layout.shape[axis]
+    if hasattr(start, "_layout"):
+        start = start.__index__()
     if isinstance(start, int) and start < 0:
         start = start + size
     if all(isinstance(n, int) for n in (size, start, length)) and not 0 <= start <= start + length <= size:

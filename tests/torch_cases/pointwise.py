@@ -13,9 +13,9 @@ ROUNDED = given(np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0.0, 3.7]))
 
 ANYWHERE = (
     "abs absolute neg negative positive exp exp2 expm1 sin cos tan sinh cosh tanh asinh atan arctan arcsinh sigmoid "
-    "erf erfc square sgn"
+    "erf erfc square"
 ).split()
-FLAT = "sign floor ceil trunc fix round isnan isinf isfinite logical_not isposinf isneginf isreal signbit".split()
+FLAT = "sign sgn floor ceil trunc fix round isnan isinf isfinite logical_not isposinf isneginf isreal signbit".split()
 ABOVE_ZERO = "log log2 log10 log1p sqrt rsqrt reciprocal lgamma digamma frac".split()
 INSIDE = "asin acos atanh arcsin arccos arctanh erfinv".split()
 
@@ -52,8 +52,10 @@ def unary() -> list[Case]:
     cases: list[Case] = []
     for names, values in ((ANYWHERE, real), (FLAT, real), (ABOVE_ZERO, positive), (INSIDE, unit)):
         for name in names:
-            cases.append(Case(f"{name} function", named(name), [values(3, 4)], dtypes="half"))
-            cases.append(Case(f"{name} method", method(name), [values(3, 4)], jit=False, layouts=False))
+            # PyTorch's gradient of sgn is a tensor without elements of its own.
+            spec = nograd(values(3, 4)) if name == "sgn" else values(3, 4)
+            cases.append(Case(f"{name} function", named(name), [spec], dtypes="half"))
+            cases.append(Case(f"{name} method", method(name), [spec], jit=False, layouts=False))
             cases.append(specials(name))
     ints = "abs square sgn sign exp sqrt sin floor isnan logical_not isfinite reciprocal"
     for name in ints.split():
@@ -89,12 +91,10 @@ def unary() -> list[Case]:
         Case.misuse("~ of floats", lambda T, x: ~x, [real(3)]),
         Case.misuse("-bool", lambda T, x: -x, [boolean(3)]),
         Case.misuse("bool - bool", lambda T, x: x - x, [boolean(3)]),
-        Case.misuse("floor of bools", lambda T, x: T.floor(x), [boolean(3)]),
         Case.misuse("exp of a list", lambda T: T.exp([1.0, 2.0])),
         Case.misuse("exp of a number", lambda T: T.exp(1.0)),
         Case.misuse("exp of an array", lambda T: T.exp(np.ones(3))),
         Case.misuse("sum of an array", lambda T: T.sum(np.ones(3))),
-        Case.misuse("relu of an array", lambda T: T.relu(np.ones(3))),
         Case.misuse("reshape of an array", lambda T: T.reshape(np.ones(3), (3, 1))),
         Case.misuse("cat of arrays", lambda T: T.cat([np.ones(3), np.ones(3)])),
         Case.misuse("softmax of an array", lambda T: T.softmax(np.ones(3), 0)),
@@ -125,18 +125,18 @@ def binary() -> list[Case]:
         cases.append(Case(f"{name} bools", named(name), [boolean(3, 4), boolean(4)]))
     for name in INTEGER:
         cases.append(Case(f"{name} number", lambda T, x, n=name: [getattr(T, n)(x, 3), getattr(x, n)(5)], [integer(3, 4)]))
-        cases.append(Case.misuse(f"{name} of floats", named(name), [real(3), real(3)]))
     for name in COMPARE + LOGICAL:
         cases.append(Case(f"{name} mixed", named(name), [real(3, 4), integer(4)]))
         cases.append(Case(f"{name} method", method(name), [integer(3, 4, low=0, high=2), integer(4, low=0, high=2)]))
     for name in ("floor_divide", "remainder", "fmod"):
-        cases.append(Case(f"{name} floats", named(name), [real(3, 4), positive(4)]))
-        cases.append(Case(f"{name} negative divisor", lambda T, x, y, n=name: getattr(T, n)(x, -y), [real(3, 4), positive(4)]))
+        cases.append(Case(f"{name} floats", named(name), [nograd(real(3, 4)), nograd(positive(4))]))
+        cases.append(Case(f"{name} negative divisor", lambda T, x, y, n=name: getattr(T, n)(x, -y), [nograd(real(3, 4)), nograd(positive(4))]))
         cases.append(Case(f"{name} integers", named(name), [integer(3, 4, low=-20, high=20), integer(4, low=1, high=5)]))
-        cases.append(Case(f"{name} number", lambda T, x, n=name: [getattr(x, n)(1.5), getattr(x, n)(-2)], [real(3, 4)]))
+        cases.append(Case(f"{name} number", lambda T, x, n=name: [getattr(x, n)(1.5), getattr(x, n)(-2)], [nograd(real(3, 4))]))
     cases += [
-        Case("operators", operators, [real(3, 4), positive(4)]),
-        Case("operators with numbers", operators_numbers, [positive(3, 4)]),
+        Case("operators", operators, [nograd(real(3, 4)), nograd(positive(4))]),
+        Case("operators with numbers", operators_numbers, [nograd(positive(3, 4))]),
+        Case("remainders", lambda T, x: [x % 0.7, T.fmod(x, 0.7), x % 2], [real(3, 4)]),
         Case("operators of integers", operators_ints, [integer(3, 4), integer(4, low=1, high=4)]),
         Case("shifts", lambda T, x: [x << 2, x >> 1, 1 << x, 64 >> x, T.bitwise_left_shift(x, 1)], [integer(4, low=0, high=5)]),
         Case("add alpha", lambda T, x, y: [T.add(x, y, alpha=2), T.sub(x, y, alpha=0.5), T.rsub(x, y, alpha=3)], [real(3), real(3)]),
@@ -154,7 +154,8 @@ def binary() -> list[Case]:
         Case("hypot at 0", lambda T: T.hypot(T.tensor([0.0, 3.0, 1e30]), T.tensor([0.0, 4.0, 1e30]))),
         Case("xlogy", lambda T, x, y: [T.xlogy(x, y), T.xlogy(2.0, y), T.xlogy(x, 3)], [real(3, 4), positive(4)]),
         Case("xlogy zeros", lambda T: T.xlogy(T.tensor([0.0, 0.0, 1.0]), T.tensor([0.0, math.nan, 0.0]))),
-        Case("ldexp", lambda T, x, i: T.ldexp(x, i), [real(3, 4), integer(4)]),
+        # PyTorch's gradient takes 2 to a negative integer for 0.
+        Case("ldexp", lambda T, x, i: T.ldexp(x, i), [nograd(real(3, 4)), integer(4)]),
         Case("nextafter", named("nextafter"), [real(3, 4), real(4)], grad=False),
         Case("heaviside", named("heaviside"), [real(3, 4), real(4)], grad=False),
         Case("heaviside at 0", lambda T: T.heaviside(T.tensor([0.0, 1.0, -1.0]), T.tensor([0.5]))),
@@ -221,14 +222,15 @@ def operators_ints(T: Any, x: Any, y: Any) -> Any:
     return plain + [x & 3, 3 | x, 5 ^ x, x // 2, x % 3, 7 // y, 7 % y, x / 2, 1 / y, x * 1.5, x + 0.5, x > 0]
 
 
+# Of these PyTorch has no derivative: asinh_ atanh_ floor_divide_.
 IN_PLACE = (
-    "abs absolute neg negative sin cos sigmoid tanh exp expm1 erf erfc floor ceil trunc fix round sign sgn square frac "
-    "atan arctan sinh cosh asinh arcsinh exp2 tan deg2rad rad2deg sinc nan_to_num zero"
+    "abs absolute neg negative sin cos sigmoid tanh exp expm1 erf erfc floor ceil trunc fix round sign square frac "
+    "atan arctan sinh cosh exp2 tan deg2rad rad2deg sinc nan_to_num zero"
 ).split()
 IN_PLACE_POSITIVE = "log log2 log10 log1p sqrt rsqrt reciprocal lgamma digamma".split()
-IN_PLACE_UNIT = "asin acos atanh arcsin arccos arctanh erfinv".split()
+IN_PLACE_UNIT = "asin acos arcsin arccos erfinv".split()
 IN_PLACE_BINARY = (
-    "add sub mul div subtract multiply divide true_divide floor_divide remainder fmod atan2 arctan2 copysign hypot xlogy"
+    "add sub mul div subtract multiply divide true_divide remainder fmod atan2 arctan2 copysign hypot xlogy"
 ).split()
 
 
@@ -254,13 +256,13 @@ def in_place() -> list[Case]:
         Case("add_ number", lambda T, x: [x.clone().add_(1), x.clone().sub_(2.5), x.clone().mul_(3), x.clone().div_(2)], [real(3, 4)]),
         Case("addcmul_ addcdiv_ lerp_", lambda T, x, y, z: [x.clone().addcmul_(y, z, value=2), x.clone().addcdiv_(y, z), x.clone().lerp_(y, 0.3)], [real(3, 4), positive(4), positive(4)]),
         Case("masked_fill_", lambda T, x, c: x.clone().masked_fill_(c, 7.0), [real(3, 4), boolean(4)]),
-        Case("fill_", lambda T, x: [x.clone().fill_(3), x.clone().fill_(T.tensor(2.0)), T.fill(x, 2)], [real(3, 4)]),
+        Case("fill_", lambda T, x: [x.clone().fill_(3), x.clone().fill_(T.tensor(2.0)), T.fill(x.detach(), 2)], [real(3, 4)]),
         Case("copy_", lambda T, x, y: x.clone().copy_(y), [real(3, 4), real(4)]),
         Case("copy_ converts", lambda T, x, i: [x.clone().copy_(i), i.clone().copy_(x * 3)], [nograd(real(3)), integer(3)]),
-        Case("augmented", augmented, [real(3, 4), positive(4)]),
+        Case("augmented", augmented, [nograd(real(3, 4)), nograd(positive(4))]),
         Case("augmented integers", augmented_ints, [integer(3, 4), integer(4, low=1, high=4)]),
-        Case("logit_ heaviside_", lambda T, x: [x.clone().sigmoid_().logit_(), x.clone().detach().heaviside_(x.detach())], [real(3, 4)]),
-        Case("float_power_ of double", lambda T, x: x.double().float_power_(2), [real(3)]),
+        Case("logit_ heaviside_", lambda T, x: [x.detach().sigmoid().logit_(), x.clone().detach().heaviside_(x.detach())], [real(3, 4)]),
+        Case("float_power_ of double", lambda T, x: x.double().float_power_(2), [nograd(real(3))]),
         Case.misuse("add_ float to integers", lambda T, x: x.add_(1.5), [integer(3)]),
         Case.misuse("div_ integers", lambda T, x: x.div_(2), [integer(3)]),
         Case.misuse("add_ grows", lambda T, x, y: x.add_(y), [real(3), real(2, 3)]),

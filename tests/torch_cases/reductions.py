@@ -37,7 +37,7 @@ def sums() -> list[Case]:
         Case("prod with zeros", lambda T, x: [x.prod(), x.prod(1)], [given(np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [1.0, 2.0, 3.0]]))]),
         Case("mean dtype", lambda T, i: [i.mean(dtype=T.float32), T.mean(i, 0, dtype=T.float64)], [integer(3, 4)]),
         Case.misuse("mean of integers", lambda T, x: x.mean(), [integer(3)]),
-        Case("nan sums", lambda T, x: [T.nansum(x), T.nanmean(x), T.nansum(x, 1), T.nanmean(x, 1), T.nanmean(x, 0, True), T.sum(x, 1)], [NANS]),
+        Case("nan sums", lambda T, x: [T.nansum(x), T.nanmean(x), T.nansum(x, 1), T.nanmean(x, 1), T.nanmean(x, 0, True), T.sum(x, 1)], [nograd(NANS)]),
         Case("logsumexp infinities", lambda T: T.logsumexp(T.tensor([[math.inf, 1.0], [-math.inf, -math.inf], [0.0, 1000.0]]), 1)),
         Case("logsumexp dims", lambda T, x: [x.logsumexp(0), T.logsumexp(x, (0, 1)), T.logsumexp(x, -1, keepdim=True)], [real(3, 4)]),
         Case("logsumexp integers", lambda T, x: T.logsumexp(x, 0), [integer(3)]),
@@ -74,7 +74,7 @@ def extremes() -> list[Case]:
     cases += [
         Case("aminmax", lambda T, x: [tuple(T.aminmax(x)), tuple(x.aminmax(dim=0)), T.aminmax(x, dim=1, keepdim=True).min, x.aminmax().max], [distinct(3, 4)]),
         Case("amax ties gradient", lambda T, x: [x.amax(), x.amin((0, 1)), x.max()], [TIES]),
-        Case("max out of bools", lambda T, b: [b.max(0).values, b.argmax(), b.int().argmax(1)], [boolean(3, 4)]),
+        Case("max out of bools", lambda T, b: [b.max(0).values, b.int().argmax(1)], [boolean(3, 4)]),
     ]
     return cases
 
@@ -84,7 +84,7 @@ def spread() -> list[Case]:
         Case("var unbiased", lambda T, x: [x.var(unbiased=False), T.var(x, 0, False), x.std(False), T.std(x, 1, unbiased=False, keepdim=True)], [real(3, 4)]),
         Case("var correction", lambda T, x: [x.var(0, correction=0), T.std(x, correction=2), T.var(x, dim=(0, 1), correction=1), x.std(dim=1, correction=0, keepdim=True)], [real(3, 4)]),
         Case("var of one", lambda T, x: [x.var(), x.std(), x.var(0, correction=0)], [real(1)], grad=False),
-        Case("var_mean std_mean", lambda T, x: [T.var_mean(x), T.std_mean(x, 0), T.var_mean(x, (0, 1), keepdim=True), T.std_mean(x, dim=1, correction=0), T.var_mean(x, 1, False)], [real(3, 4)]),
+        Case("var_mean std_mean", lambda T, x: [T.var_mean(x), T.std_mean(x, 0), T.var_mean(x, (0, 1), keepdim=True), T.std_mean(x, dim=1, correction=0), T.var_mean(x, 1, False)], [real(3, 4)], atol=1e-6),
         Case.misuse("var of integers", lambda T, x: x.var(), [integer(3)]),
         Case("median", lambda T, x: [T.median(x), x.median(), tuple(T.median(x, 0)), tuple(x.median(-1, keepdim=True))], [distinct(3, 4)]),
         Case("median odd", lambda T, x: [T.median(x), tuple(x.median(dim=1))], [distinct(3, 5)]),
@@ -129,15 +129,16 @@ def cumulative() -> list[Case]:
 
 
 def norms() -> list[Case]:
-    powers: tuple[Any, ...] = ("fro", 1, 2, 0, 3, math.inf, -math.inf, 0.5)
+    powers: tuple[Any, ...] = ("fro", 1, 2, 3, math.inf, -math.inf, 0.5)
     return [
         Case("norm", lambda T, x: [T.norm(x), x.norm(), x.norm(2, 0), x.norm(p=1, dim=1), T.norm(x, dim=(0, 1)), x.norm(dim=1, keepdim=True)], [real(3, 4)]),
         Case("norm powers", lambda T, x: [T.norm(x, p) for p in powers], [positive(3, 4)], rtol=1e-4),
         Case("norm powers along", lambda T, x: [T.norm(x, p, 1) for p in powers[1:]], [positive(3, 4)], rtol=1e-4),
         Case("norm dtype", lambda T, x: T.norm(x, dtype=T.float64), [nograd(real(3, 4))]),
+        Case("norm counting", lambda T, x: [T.norm(x, 0), x.norm(0, 1), T.cdist(x, x, 0.0)], [nograd(real(3, 4))]),
         Case("norm of zeros", lambda T, x: [T.norm(x * 0), (x * 0).norm(dim=1)], [real(3, 4)]),
         Case("renorm", lambda T, x: [T.renorm(x, 2, 0, 1.0), x.renorm(1, 1, 0.5)], [real(3, 4)]),
-        Case("cdist", lambda T, x, y: [T.cdist(x, y, p) for p in (2.0, 1.0, 3.0, 0.0, math.inf)], [real(3, 4), real(5, 4)], rtol=1e-4),
+        Case("cdist", lambda T, x, y: [T.cdist(x, y, p) for p in (2.0, 1.0, 3.0, math.inf)], [real(3, 4), real(5, 4)], rtol=1e-4),
         Case("cdist batched", lambda T, x, y: T.cdist(x, y), [real(2, 3, 4), real(5, 4)], rtol=1e-4),
         Case("pdist", lambda T, x: [T.pdist(x), T.pdist(x, 1.0)], [real(5, 3)], rtol=1e-4),
     ]
