@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch_golden
-import torch_modules
 from torch_modules import OPTIMISERS, network, trained, training_step
 from torch_values import classes, data
 
@@ -409,6 +410,261 @@ def test_bad_arguments(make: Callable[[Any], Any], text: str) -> None:
         make(nn.Parameter(ingot.ones(2)))
 
 
+# ---- all of them
+
+ALL: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, dampening=0.1, weight_decay=0.01),
+    "Adam": lambda p: optim.Adam(p, lr=0.01, weight_decay=0.01),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.01),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.005, momentum=0.5, centered=True, weight_decay=0.01),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.05, lr_decay=0.01, weight_decay=0.01),
+    "Adadelta": lambda p: optim.Adadelta(p, weight_decay=0.01),
+    "Adamax": lambda p: optim.Adamax(p, lr=0.01, weight_decay=0.01),
+    "NAdam": lambda p: optim.NAdam(p, lr=0.01, weight_decay=0.01),
+    "RAdam": lambda p: optim.RAdam(p, lr=0.01, weight_decay=0.01),
+    "ASGD": lambda p: optim.ASGD(p, lr=0.05, t0=3, weight_decay=0.01),
+    "Rprop": lambda p: optim.Rprop(p, lr=0.005),
+    "Adafactor": lambda p: optim.Adafactor(p, lr=0.01, weight_decay=0.01),
+    "Muon": lambda p: optim.Muon([q for q in p if q.ndim == 2], lr=0.01),
+}
+EVERY = pytest.mark.parametrize("name", list(ALL))
+# How a training step runs: on arrays, as one program, and with eager steps compiled from the first one on.
+WAYS = ("arrays", "compiled", "eager code")
+
+
+def made(name: str, params: Any, way: str) -> Any:
+    """An optimiser whose eager steps run on arrays or compiled."""
+    optimiser = ALL[name](params)
+    optimiser._spent = np.inf if way == "eager code" else -np.inf
+    return optimiser
+
+
 def test_every_optimiser_is_under_test() -> None:
     ours = {name for name in vars(optim) if isinstance(getattr(optim, name), type)} - {"Optimizer"}
-    assert ours == {name for name, _ in torch_modules.OPTIMISERS}
+    assert ours == {*ALL, "LBFGS"}
+
+
+@EVERY
+def test_ways_to_run_agree_while_everything_changes(name: str) -> None:
+    """Options, groups, gradients that are missing, state that is cleared or saved and loaded."""
+    found = []
+    for way in WAYS:
+        model = network(ingot)
+        model[2].requires_grad_(False)
+        model[0].bias.requires_grad_(name != "Muon")
+        optimiser = made(name, list(model[0].parameters()), way)
+        compiled = way == "compiled"
+        step = run(optimiser, model, 3, compiled)
+        group = optimiser.param_groups[0]
+        for key in type(optimiser).run_time:
+            value = group[key]
+            group[key] = tuple([0.9 * v if v else v for v in value]) if isinstance(value, tuple) else 0.9 * value
+        run(optimiser, model, 3, compiled, first=3, step=step)
+        if compiled:
+            assert step.stats()["compiles"] == 1
+        optimiser.add_param_group({"params": [model[2].weight.requires_grad_()]})
+        run(optimiser, model, 2, compiled, first=6, step=step)
+        model[0].weight.requires_grad_(False)
+        run(optimiser, model, 2, compiled, first=8, step=step)
+        model[0].weight.requires_grad_(True)
+        run(optimiser, model, 2, compiled, first=10, step=step)
+        optimiser.state.clear()
+        run(optimiser, model, 2, compiled, first=12, step=step)
+        saved = copy.deepcopy(optimiser.state_dict())
+        run(optimiser, model, 2, compiled, first=14, step=step)
+        optimiser.load_state_dict(saved)
+        run(optimiser, model, 2, compiled, first=16, step=step)
+        found.append([weights(model), *state_of(optimiser)])
+    for other in found[1:]:
+        for ours, theirs in zip(found[0], other, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=0.02 if name == "Muon" else 2e-5)
+
+
+def state_of(optimiser: Any) -> list[Any]:
+    """Everything that is kept, in order."""
+    saved = optimiser.state_dict()["state"]
+    return [np.asarray(saved[i][key].numpy()) for i in sorted(saved) for key in sorted(saved[i])]
+
+
+@EVERY
+@pytest.mark.parametrize("way", WAYS)
+def test_other_memory_is_noticed(name: str, way: str) -> None:
+    """Parameters and state whose memory is replaced, or lies with steps between its elements."""
+    found = []
+    for moved in (False, True):
+        room = ingot.zeros(6, 8)
+        weight = nn.Parameter(room[:, ::2] if moved else ingot.zeros(6, 4))
+        with ingot.no_grad():
+            weight.copy_(data(ingot, 6, 4))
+        optimiser = made(name, [weight], way)
+
+        def step(x: Any, weight: Any = weight, optimiser: Any = optimiser) -> None:
+            optimiser.zero_grad()
+            ((weight @ x) ** 2).sum().backward()
+            optimiser.step()
+
+        call: Any = ingot.jit(step) if way == "compiled" else step
+        for i in range(6):
+            call(data(ingot, 4, 3, seed=i))
+            if moved and i == 2:
+                weight.data = weight.data.clone()
+            if moved and i == 3:
+                for key, value in list(optimiser.state[weight].items()):
+                    optimiser.state[weight][key] = value.clone()
+        found.append(weight.detach().numpy())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=0.02 if name == "Muon" else 1e-6)
+
+
+@EVERY
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_each_in_other_dtypes(name: str, dtype: str) -> None:
+    found = []
+    for way in WAYS:
+        weight = nn.Parameter(data(ingot, 4, 3).to(getattr(ingot, dtype)))
+        optimiser = made(name, [weight], way)
+
+        def step(x: Any, weight: Any = weight, optimiser: Any = optimiser) -> None:
+            optimiser.zero_grad()
+            ((weight * x) ** 2).sum().backward()
+            optimiser.step()
+
+        call: Any = ingot.jit(step) if way == "compiled" else step
+        for i in range(4):
+            call(data(ingot, 4, 3, seed=i).to(weight.dtype))
+        kept = optimiser.state[weight]
+        assert all(kept[key].dtype is weight.dtype for key in kept if kept[key].ndim)
+        found.append(weight.detach().double().numpy())
+    tolerance = {"float16": 4e-3, "bfloat16": 3e-2, "float64": 1e-6}[dtype]
+    for other in found[1:]:
+        np.testing.assert_allclose(found[0], other, rtol=tolerance, atol=0.05 if name == "Muon" else tolerance)
+
+
+@EVERY
+def test_each_is_copied_and_pickled(name: str) -> None:
+    model = network(ingot)
+    optimiser = made(name, list(model.parameters()), "eager code")
+    run(optimiser, model, 2, False)
+    handle = optimiser.register_step_post_hook(lambda *_: None)
+    both = [copy.deepcopy((model, optimiser)), pickle.loads(pickle.dumps((model, optimiser)))]
+    handle.remove()
+    run(optimiser, model, 2, False, first=2)
+    for model_, optimiser_ in both:
+        assert repr(optimiser_) == repr(optimiser)
+        run(optimiser_, model_, 2, False, first=2)
+        np.testing.assert_allclose(weights(model_), weights(model), atol=0.02 if name == "Muon" else 1e-6)
+
+
+@EVERY
+def test_compiled_eager_steps_let_go(name: str) -> None:
+    model = network(ingot)
+    optimiser = made(name, list(model.parameters()), "eager code")
+    run(optimiser, model, 3, False)
+    assert optimiser._code.state.count["compiles"] == 1
+    gone = weakref.ref(optimiser)
+    del optimiser
+    gc.collect()
+    assert gone() is None
+
+
+def test_eager_steps_are_compiled_when_they_have_cost_enough() -> None:
+    large, small = nn.Parameter(ingot.zeros(1000, 1000)), nn.Parameter(ingot.zeros(2))
+    for parameter, steps in ((large, 5), (small, 700)):
+        parameter.grad = ingot.ones_like(parameter)
+        optimiser = optim.Adam([parameter])
+        count = 0
+        while optimiser._code is None:
+            optimiser.step()
+            count += 1
+        assert steps / 2 < count < 2 * steps
+        assert optimiser.state[parameter]["step"].item() == count
+
+
+def test_steps_of_many_kinds_stay_on_arrays() -> None:
+    params = [nn.Parameter(ingot.ones(2)) for _ in range(8)]
+    optimiser = made("SGD", params, "eager code")
+    for p in params:
+        p.grad = ingot.ones(2)
+        optimiser.step()
+    assert optimiser._code is None
+    expected = made("SGD", [nn.Parameter(ingot.ones(2)) for _ in range(8)], "arrays")
+    for p in expected.param_groups[0]["params"]:
+        p.grad = ingot.ones(2)
+        expected.step()
+    for ours, theirs in zip(params, expected.param_groups[0]["params"], strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), atol=1e-6)
+
+
+# ---- what steps refuse
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_steps_that_cannot_be_made(compiled: bool) -> None:
+    weight = nn.Parameter(ingot.ones(2))
+    weight.grad = ingot.ones(2)
+    differentiable = optim.SGD([weight], differentiable=True)
+    call: Any = ingot.jit(lambda: differentiable.step()) if compiled else differentiable.step
+    with pytest.raises(ValueError, match="IG395"):
+        call()
+    searching = optim.LBFGS([weight], line_search_fn="armijo")
+
+    def closure() -> Any:
+        loss = (weight * weight).sum()
+        loss.backward()
+        return loss
+
+    call = ingot.jit(lambda: searching.step(closure)) if compiled else lambda: searching.step(closure)
+    with pytest.raises(RuntimeError, match="IG398"):
+        call()
+
+
+def test_expanded_parameters_are_refused() -> None:
+    weight = nn.Parameter(ingot.ones(1).expand(3))
+    weight.grad = ingot.ones(3)
+    with pytest.raises(RuntimeError, match="IG212"):
+        optim.SGD([weight], lr=0.1).step()
+
+
+def test_compiled_closures_in_lbfgs() -> None:
+    found = []
+    for compiled in (False, True):
+        weight = nn.Parameter(ingot.tensor([2.0, -1.0]))
+        optimiser = optim.LBFGS([weight], lr=0.5, line_search_fn="strong_wolfe")
+
+        def closure(weight: Any = weight, optimiser: Any = optimiser) -> Any:
+            optimiser.zero_grad()
+            loss = ((weight - 1) ** 4).sum() + (weight[0] * weight[1]) ** 2
+            loss.backward()
+            return loss.detach()
+
+        call: Any = ingot.jit(closure) if compiled else closure
+        found.append([optimiser.step(call).item() for _ in range(3)] + weight.tolist())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3, atol=1e-5)
+
+
+def test_hooks_of_one_and_of_all() -> None:
+    seen: list[str] = []
+    weight = nn.Parameter(ingot.ones(1))
+    optimiser = Lion([weight])
+    handles = [
+        optim.optimizer.register_optimizer_step_pre_hook(lambda o, a, k: seen.append("all before")),
+        optimiser.register_step_pre_hook(lambda o, a, k: seen.append("before")),
+        optimiser.register_step_post_hook(lambda o, a, k: seen.append("after")),
+        optim.optimizer.register_optimizer_step_post_hook(lambda o, a, k: seen.append("all after")),
+    ]
+    optimiser.step()
+    assert seen == ["all before", "before", "after", "all after"]
+    for handle in handles:
+        handle.remove()
+    optimiser.step()
+    assert len(seen) == 4
+
+    class Twice(optim.SGD):
+        """A step around the step of its base."""
+
+        def step(self, closure: Any = None) -> Any:
+            return super().step(closure)
+
+    twice = Twice([weight], lr=0.1)
+    twice.register_step_post_hook(lambda o, a, k: seen.append("twice"))
+    twice.step()
+    assert seen[4:] == ["twice"]
