@@ -446,4 +446,12 @@ FUSED = [
     ),
 ]
 
-CASES = CLIPPING + VECTORS + NORMED + PARAMETRIZED + FUNCTIONAL + FUSED
+
+def skipped(T: Any) -> Any:
+    layer = T.nn.utils.skip_init(T.nn.Linear, 3, 4, bias=False)
+    return tuple(layer.weight.shape), layer.bias, T.rand(3)
+
+
+SKIPPED = [Case("skip_init", skipped, seeded=True, dtypes=("float32",), jit=False)]
+
+CASES = SKIPPED + CLIPPING + VECTORS + NORMED + PARAMETRIZED + FUNCTIONAL + FUSED

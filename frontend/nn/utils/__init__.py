@@ -15,6 +15,7 @@ from ingot.nn.utils.fusion import fuse_conv_bn_eval as fuse_conv_bn_eval
 from ingot.nn.utils.fusion import fuse_conv_bn_weights as fuse_conv_bn_weights
 from ingot.nn.utils.fusion import fuse_linear_bn_eval as fuse_linear_bn_eval
 from ingot.nn.utils.fusion import fuse_linear_bn_weights as fuse_linear_bn_weights
+from ingot.nn.utils.init import skip_init as skip_init
 from ingot.nn.utils.spectral_norm import remove_spectral_norm as remove_spectral_norm
 from ingot.nn.utils.spectral_norm import spectral_norm as spectral_norm
 from ingot.nn.utils.weight_norm import remove_weight_norm as remove_weight_norm
