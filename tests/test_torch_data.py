@@ -197,6 +197,7 @@ MISTAKES: dict[str, Callable[[Any], Any]] = {
     "length of a stream": lambda c: len(c.D.DataLoader(c.Stream())),
     "index of rows": lambda c: list(c.D.DataLoader(c.rows, sampler=[11])),
     "index of a list": lambda c: list(c.D.DataLoader([1], sampler=[11])),
+    "setting": lambda c: setattr(c.D.DataLoader([1]), "batch_size", 2),
     "abstract": lambda c: c.D.Dataset()[0],
 }
 

@@ -162,7 +162,9 @@ class Reader:
 
     def _start(self, info: zipfile.ZipInfo) -> int:
         """Where the contents begin: behind the local header, its name and its extra field."""
-        self.file.seek(max(info.header_offset, 0))
+        if info.header_offset < 0:
+            raise damaged(f"entry {info.filename} begins before the file")
+        self.file.seek(info.header_offset)
         header = self.file.read(_HEADER)
         if len(header) < _HEADER or header[:4] != b"PK\x03\x04":
             raise damaged(f"entry {info.filename} has no header")

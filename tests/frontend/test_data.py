@@ -314,6 +314,15 @@ def test_options_that_do_not_go_together() -> None:
             DataLoader(Numbers(3), **options)
 
 
+def test_what_is_fixed_once_a_loader_is_made() -> None:
+    loader = DataLoader(range(3))
+    for name in ("dataset", "batch_size", "batch_sampler", "sampler", "drop_last", "persistent_workers"):
+        with pytest.raises(ValueError, match=f"{name} of a DataLoader cannot be set"):
+            setattr(loader, name, None)
+    loader.num_workers = 1
+    assert loader.num_workers == 1
+
+
 def test_not_while_compiling() -> None:
     loader = DataLoader(TensorDataset(ingot.ones(2)))
 

@@ -19,6 +19,10 @@ from ingot.utils.data.sampler import BatchSampler, RandomSampler, SequentialSamp
 from ingot.utils.data.worker import Job
 
 
+# What the samplers of a loader were made from.
+_FIXED = ("dataset", "batch_size", "batch_sampler", "sampler", "drop_last", "persistent_workers")
+
+
 class DataLoader:
     """Batches of a dataset.
 
@@ -91,6 +95,11 @@ class DataLoader:
         self._workers: WorkerPass | None = None
         self._progress: Progress | None = None
         self._place: dict[str, Any] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and "_place" in self.__dict__:
+            raise _unusable(f"{name} of a DataLoader cannot be set once it is made; make another one")
+        super().__setattr__(name, value)
 
     def _own_sampler(self, shuffle: bool) -> Iterable[Any]:
         if self._stream:
