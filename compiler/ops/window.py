@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ import numpy as np
 from ingot.compiler.ir import Arg, Op, Sample, Shape, Size, TensorType, Value
 from ingot.compiler.ops.cumulative import highest, lowest
 from ingot.compiler.ops.definitions import accumulator
-from ingot.compiler.ops.source import zeros_like
+from ingot.compiler.ops.source import full, zeros_like
 from ingot.compiler.ops.table import NUMBERS, TABLE, check_dtype, check_length, float_vjp, register
-from ingot.compiler.ops.view import pad
+from ingot.compiler.ops.view import expand, pad, reshape
+from ingot.compiler.ops.view import slice as part
 from ingot.compiler.ops.windows import Padding, Steps, extended, positions, transposed_padding
 from ingot.runtime.dtypes import DType, from_numpy
 from ingot.runtime.errors import ShapeError, SpecError
@@ -120,12 +122,59 @@ def reduce_window_eval(
 @np.errstate(all="ignore")
 def chosen_places(x: Array, reduction: str, window: Steps, stride: Steps, padding: Any, dilation: Steps) -> Array:
     """For every window the flat position in x of its first maximum (minimum); -1 if it holds padding alone."""
-    ones = (1,) * x.ndim
-    values = extended(
-        x.astype(accumulator(x.dtype), copy=False), padding, ones, identity(reduction, from_numpy(x.dtype))
-    )
-    places = extended(np.arange(x.size).reshape(x.shape), padding, ones, -1)
+    worst = identity(reduction, from_numpy(x.dtype))
+    wide = x.astype(accumulator(x.dtype), copy=False)
+    values = extended(wide, padding, (1,) * x.ndim, worst)
     counts = window_counts(values.shape, window, stride, dilation)
+    beats = np.greater if reduction == "max" else np.less
+    # Padding is chosen only where elements are as bad as it, or there are none; NaN beats every number.
+    axes = zip(x.shape, counts, window, stride, padding, dilation, strict=True)
+    mixed = any(n > 0 for pair in padding for n in pair) and (
+        bool((wide == worst).any()) or not all(holds_elements(*axis) for axis in axes)
+    )
+    if mixed or bool((values != values).any()) or not values.size or not all(counts):
+        return chosen_among_all(x, values, reduction, counts, window, stride, padding, dilation)
+    best: Array | None = None
+    which = np.zeros(counts, np.int32)
+    for number, offset in enumerate(product(*map(range, window))):
+        value = slices(values, counts, offset, stride, dilation)
+        if best is None:
+            best = np.array(value)
+            continue
+        better = beats(value, best)
+        np.copyto(best, value, where=better)
+        which[better] = number
+    steps = [1 if i == x.ndim - 1 else int(np.prod(x.shape[i + 1 :])) for i in range(x.ndim)]
+    shapes = [[-1 if i == axis else 1 for i in range(x.ndim)] for axis in range(x.ndim)]
+    places = flat_offsets(window, [d * n for d, n in zip(dilation, steps, strict=True)])[which]
+    for axis, (low, _) in enumerate(padding):
+        places += ((np.arange(counts[axis]) * stride[axis] - low) * steps[axis]).reshape(shapes[axis])
+    return places
+
+
+def holds_elements(extent: int, count: int, window: int, stride: int, padding: tuple[int, int], dilation: int) -> bool:
+    """Whether every window along an axis holds an element and not padding alone."""
+    at = np.arange(count)[:, None] * stride + np.arange(window) * dilation - padding[0]
+    return bool(((at >= 0) & (at < extent)).any(1).all())
+
+
+def flat_offsets(shape: Steps, steps: Sequence[int]) -> Array:
+    """The distance from the first of every element in a block of this shape, in row-major order."""
+    return np.array([sum(i * s for i, s in zip(at, steps, strict=True)) for at in product(*map(range, shape))])
+
+
+def chosen_among_all(
+    x: Array,
+    values: Array,
+    reduction: str,
+    counts: Sequence[int],
+    window: Steps,
+    stride: Steps,
+    padding: Any,
+    dilation: Steps,
+) -> Array:
+    """`chosen_places` where NaN or padding may be among the candidates."""
+    places = extended(np.arange(x.size).reshape(x.shape), padding, (1,) * x.ndim, -1)
     beats = np.greater if reduction == "max" else np.less
     best = best_place = None
     for offset in product(*map(range, window)):
@@ -151,10 +200,14 @@ def window_gather_eval(x: Array, t: Array, *, reduction: str, **windows: Any) ->
 @np.errstate(all="ignore")
 def window_scatter_eval(x: Array, updates: Array, *, reduction: str, **windows: Any) -> Array:
     places = chosen_places(x, reduction, **windows)
-    out = np.zeros(x.size, accumulator(updates.dtype))
     inside = places >= 0
-    np.add.at(out, places[inside], updates[inside].astype(out.dtype, copy=False))
-    return out.astype(updates.dtype, copy=False).reshape(x.shape)
+    if updates.dtype.kind != "i" and updates.dtype.kind != "u":
+        # Sums in float64, which bincount takes, are at least as exact as those in the accumulator's dtype.
+        sums = np.bincount(places[inside], updates[inside].astype(np.float64, copy=False), x.size)
+        return sums.astype(updates.dtype).reshape(x.shape)
+    out = np.zeros(x.size, updates.dtype)
+    np.add.at(out, places[inside], updates[inside])
+    return out.reshape(x.shape)
 
 
 # ---- derivatives and batching
@@ -176,6 +229,11 @@ def reduce_window_vjp(
         return (window_scatter(x, ct, reduction=reduction, **windows),)
     if x.type.numel == 0:
         return (zeros_like(x),)
+    if side_by_side(x.shape, ct.shape, window, stride, padding, dilation):
+        return (repeated(ct, x.shape, window, padding),)
+    wide = [axis for axis, n in enumerate(window) if n != 1 or stride[axis] != 1 or padding[axis] != (0, 0)]
+    if len(wide) > 1 and large(window):
+        return (along_each(ct, x, wide, window, stride, padding, dilation),)
     # An element gets the sum of the cotangents of the windows that hold it, which lie `stride` apart.
     none = (0,) * x.type.ndim
     apart = pad(ct, low=none, high=none, interior=tuple(s - 1 for s in stride), value=0)
@@ -183,6 +241,69 @@ def reduce_window_vjp(
     back = tuple(transposed_padding(n, w, s, low, count, d) for n, w, s, (low, _), count, d in axes)
     ones = (1,) * x.type.ndim
     return (reduce_window(apart, reduction="sum", window=window, stride=ones, padding=back, dilation=dilation),)
+
+
+def side_by_side(shape: Shape, counts: Shape, window: Shape, stride: Steps, padding: Padding, dilation: Steps) -> bool:
+    """Whether each window begins where the last one ends, and how far they reach beyond the elements is known."""
+    if any(s != w or d != 1 for s, w, d in zip(stride, window, dilation, strict=True)):
+        return False
+    axes = zip(shape, counts, window, padding, strict=True)
+    rests = [(n + low - count * w, high) for n, count, w, (low, high) in axes]
+    return all(isinstance(rest, int) or (isinstance(high, int) and high <= 0) for rest, high in rests)
+
+
+def repeated(ct: Value, shape: Shape, window: Shape, padding: Padding) -> Value:
+    """The cotangent of a sum over windows side by side: every element gets that of the only window that holds it."""
+    rank = len(shape)
+    pairs = tuple(n for count in ct.shape for n in (count, 1))
+    grown = tuple(n for pair in zip(ct.shape, window, strict=True) for n in pair)
+    covered = tuple(count * w for count, w in zip(ct.shape, window, strict=True))
+    whole = reshape(expand(reshape(ct, shape=pairs), shape=grown), shape=covered)
+    # Elements after the last window get nothing; where the padding is longer than they are, windows reach beyond them.
+    rest = [n + before - c for n, (before, _), c in zip(shape, padding, covered, strict=True)]
+    beyond = [r if isinstance(r, int) and r < 0 else 0 for r in rest]
+    cut = part(
+        whole,
+        start=tuple(before if before > 0 else 0 for before, _ in padding),
+        stop=tuple(c + b for c, b in zip(covered, beyond, strict=True)),
+        step=(1,) * rank,
+    )
+    low = tuple(-before if before < 0 else 0 for before, _ in padding)
+    high = tuple(r - b for r, b in zip(rest, beyond, strict=True))
+    return pad(cut, low=low, high=high, interior=(0,) * rank, value=0)
+
+
+MANY = 16  # elements of a window from which a pass along each axis costs less than one over all of them
+
+
+def large(window: Shape) -> bool:
+    """Whether a window has many elements."""
+    sizes: Any = window
+    return all(isinstance(n, int) for n in sizes) and prod(sizes) > MANY
+
+
+def along_each(
+    ct: Value, x: Value, axes: Sequence[int], window: Shape, stride: Steps, padding: Padding, dilation: Steps
+) -> Value:
+    """The cotangent of a sum axis by axis, the last one first: a window is a product of intervals."""
+    ones, none, rank = (1,) * x.type.ndim, ((0, 0),) * x.type.ndim, x.type.ndim
+    for axis in reversed(axes):
+
+        def only(given: Sequence[Any], usual: Sequence[Any], axis: int = axis) -> tuple[Any, ...]:
+            return tuple(given[i] if i == axis else usual[i] for i in range(rank))
+
+        before = full(x.type.with_shape(only(x.shape, ct.shape)), 0)
+        (ct,) = reduce_window_vjp(
+            ct,
+            ct,
+            before,
+            reduction="sum",
+            window=only(window, ones),
+            stride=only(stride, ones),
+            padding=only(padding, none),
+            dilation=only(dilation, ones),
+        )
+    return ct
 
 
 def reduce_window_jvp(
