@@ -121,10 +121,19 @@ def full(
     return filled(shape, fill_value, dtype or number_dtype(fill_value), requires_grad)
 
 
+def memory_order(layout: Layout) -> list[int] | None:
+    """The dimensions from the slowest in memory to the fastest; None for memory with gaps, or of named sizes."""
+    if any(not isinstance(n, int) for n in layout.shape):
+        return None
+    order = sorted(builtins.range(layout.ndim), key=lambda axis: -layout.strides[axis])
+    shape = tuple(layout.shape[axis] for axis in order)
+    return order if tuple(layout.strides[axis] for axis in order) == contiguous_strides(shape) else None
+
+
 def in_order_of(input: Tensor, make: Callable[[Any], Tensor]) -> Tensor:
     """`make(shape)` with its dimensions in memory in the order of another tensor's, where that has no gaps."""
     layout = input._layout
-    if layout.contiguous or modes.trace is not None:
+    if layout.contiguous or not isinstance(layout, Layout):
         return make(layout.shape)
     order = sorted(builtins.range(layout.ndim), key=lambda axis: -layout.strides[axis])
     shape = tuple(layout.shape[axis] for axis in order)

@@ -108,3 +108,14 @@ def test_kernels_can_be_named() -> None:
         functional.scaled_dot_product_attention(values(2, 3), values(2, 3), values(2, 3))
     with pytest.raises(TypeError, match="SDPBackend"), nn.attention.sdpa_kernel("math"):  # type: ignore[arg-type]
         pass
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_compiled_layers_drop_what_eager_ones_drop(norm_first: bool) -> None:
+    """Numbers are drawn in the order of memory, which is not that of the dimensions with batch_first."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.5, batch_first=True, norm_first=norm_first).double()
+    x = values(2, 3, 8)
+    ingot.manual_seed(1)
+    eagerly = layer(x)
+    ingot.manual_seed(1)
+    assert ingot.allclose(ingot.jit(layer)(x), eagerly)
