@@ -333,7 +333,7 @@ def array_from(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     except (ValueError, TypeError) as error:
         raise SpecError("IG236", f"a tensor cannot be made of this: {error}", where=user_line()) from None
     if array.dtype == object or array.dtype.kind in "USOMmc":
-        kind = SpecError if isinstance(data, (list, tuple)) else DTypeError
+        kind = SpecError if isinstance(data, (list, tuple)) and array.dtype == object else DTypeError
         raise kind(
             "IG236",
             f"a tensor cannot be made of {type(data).__name__} data (NumPy dtype {array.dtype})",

@@ -127,7 +127,7 @@ def test_accumulating_put() -> None:
         (ingot.tensor([True]), r"IG232.*shape of the mask \[1\] does not match"),
         (([0, 1], [0, 1, 2]), r"IG232.*could not be broadcast together"),
         ("a", r"IG223.*not str"),
-        (ingot.tensor([0.5]), r"IG229.*expected dtype int64"),
+        (ingot.tensor([0.5]), r"IG229.*must be of int or bool, not f32\[1\]"),
         ((..., ...), r"IG223.*single ellipsis"),
     ],
 )
