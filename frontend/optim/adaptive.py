@@ -118,9 +118,6 @@ class Adagrad(FormulaOptimizer):
         for group in self._groups:
             self.make_state(group)
 
-    def share_memory(self) -> None:
-        """Memory of tensors is not shared between processes by this call; state lies where it lay."""
-
     def buffers(self, o: Options, param: Tensor) -> tuple[str, ...]:
         """The sum of squares."""
         return ("sum",)

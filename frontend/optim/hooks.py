@@ -44,7 +44,10 @@ def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(step)
     def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        hooks: Hooks = self._hooks
+        hooks: Hooks | None = vars(self).get("_hooks")
+        if hooks is None:
+            # An optimiser around another one, which did not run Optimizer.__init__.
+            hooks = self._hooks = Hooks()
         if hooks.inside:
             return step(self, *args, **kwargs)
         hooks.inside = True

@@ -64,6 +64,15 @@ class Optimizer:
         self._note()
         return self._groups
 
+    @param_groups.setter
+    def param_groups(self, groups: list[Any]) -> None:
+        for i, group in enumerate(groups):
+            if not isinstance(group, ParamGroup):
+                groups[i] = ParamGroup(group, self.run_time, self.optional)
+        # The list itself, which another optimiser may share.
+        self._groups = groups
+        self.parts_changed()
+
     @property
     def state(self) -> State:
         """What is kept for each parameter: tensors by name."""
@@ -100,12 +109,18 @@ class Optimizer:
             group["param_names"] = names
         if self._groups and ("param_names" in group) != ("param_names" in self._groups[0]):
             raise _refused("all optimizer param groups should be with/without names, as the groups before are")
+        if isinstance(param_group, ParamGroup):
+            # One of another optimiser: both go on with the same options.
+            group = param_group
+            group.run_time = tuple(dict.fromkeys((*group.run_time, *self.run_time)))
+            group.optional = tuple(dict.fromkeys((*group.optional, *self.optional)))
         for name, default in self.defaults.items():
             if default is required and name not in group:
                 raise _refused(f"parameter group didn't specify a value of required optimization parameter {name}")
             group.setdefault(name, default)
         self._check_params(group["params"])
-        self.param_groups.append(ParamGroup(group, self.run_time, self.optional))
+        watched = group if isinstance(group, ParamGroup) else ParamGroup(group, self.run_time, self.optional)
+        self.param_groups.append(watched)
         self.parts_changed()
 
     def _check_params(self, params: list[Any]) -> None:
@@ -249,6 +264,9 @@ class Optimizer:
         """Hooks are functions of this process: copies and pickles go without."""
         return {**vars(self), "_hooks": Hooks()}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
     def guard_state(self) -> tuple[Any, ...]:
         """What compiled code that ran `step` depends on: options and which tensors the state holds."""
         found: list[Any] = [("groups", tuple([id(group) for group in self._groups]))]
@@ -295,13 +313,15 @@ def _differs(what: str) -> SpecError:
     return SpecError("IG262", what, where=user_line())
 
 
-def check_option(name: str, value: Any, low: float = 0.0, below: float = float("inf"), upto: Any = None) -> None:
-    """Raises SpecError (IG260) unless low <= value < below (<= upto if given); tensors of one element are not looked
-    at, others are refused."""
+def check_option(
+    name: str, value: Any, low: float = 0.0, below: float | None = None, upto: float | None = None
+) -> None:
+    """Raises SpecError (IG260) unless low <= value, value < below and value <= upto, as far as they are given; of a
+    tensor only that it has one element is looked at."""
     if isinstance(value, TensorBase):
         if value._layout.numel != 1:
             raise SpecError("IG260", f"Invalid {name}: a tensor must have one element", where=user_line())
-    elif not low <= value < below or (upto is not None and value > upto):
+    elif not low <= value or (below is not None and value >= below) or (upto is not None and value > upto):
         raise SpecError("IG260", f"Invalid {name}: {value}", where=user_line())
 
 

@@ -82,7 +82,9 @@ def test_the_order_of_steps() -> None:
 
 
 def test_get_lr_is_not_for_users() -> None:
-    schedule = lr_scheduler.StepLR(owner(), 3)
+    optimizer = owner()
+    schedule = lr_scheduler.StepLR(optimizer, 3)
+    optimizer.step()
     with pytest.warns(UserWarning, match="get_last_lr"):
         schedule.get_lr()
     with pytest.warns(UserWarning, match="deprecated"):
@@ -120,8 +122,8 @@ class Falling:
     def __init__(self) -> None:
         self.factor = 0.5
 
-    def __call__(self, step: int) -> float:
-        return self.factor**step
+    def __call__(self, step: float) -> float:
+        return float(self.factor**step)
 
 
 def test_callable_objects_are_saved() -> None:

@@ -376,6 +376,22 @@ def making_cases() -> Iterator[Case]:
     yield Case("names", lambda T: named(T), **plain)
     yield Case("steps without some gradients", partly, **plain)
     yield Case("hooks", hooked, **plain)
+    yield Case("around another one", around, **plain)
+    for name in (*EVERY, "Adafactor"):
+
+        def shapes(T: Any, name: str = name) -> Any:
+            sizes: list[tuple[int, ...]] = [(), (1,), (2, 1, 3), (4, 0)]
+            params = [
+                T.nn.Parameter(T.full(s, 0.5, dtype=T.float64)) for s in sizes if name != "Adafactor" or 0 not in s
+            ]
+            optimizer = getattr(T.optim, name)([{"params": params}, {"params": []}], lr=0.1)
+            for i in range(4):
+                for p in params:
+                    p.grad = T.full(p.shape, (-1.0) ** i * (i + 1), dtype=T.float64)
+                optimizer.step()
+            return [[p.detach() for p in params], in_order(optimizer.state_dict())]
+
+        yield Case(f"{name} shapes", shapes, rtol=2e-6, **plain)
 
 
 def minimised(T: Any, options: dict[str, Any]) -> Any:
@@ -452,6 +468,36 @@ def partly(T: Any) -> Any:
             optimizer.step()
         found.append([a.detach(), b.detach(), c.detach(), in_order(optimizer.state_dict()["state"])])
     return found
+
+
+def around(T: Any) -> Any:
+    """An optimiser of the user's that makes steps with another one, and shares its groups."""
+
+    class Twice(T.optim.Optimizer):  # type: ignore[name-defined, misc]
+        """Every step twice."""
+
+        def __init__(self, params: Any, inner: Any, **options: Any) -> None:
+            super().__init__(params, {"shrink": 0.5, **options})
+            self.inner = inner(self.param_groups, **options)
+            self.param_groups = self.inner.param_groups
+            self.defaults.update(self.inner.defaults)
+
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.grad.mul_(group["shrink"])
+            self.inner.step()
+            self.inner.step()
+
+    p = T.nn.Parameter(T.tensor([1.0, 2.0], dtype=T.float64))
+    optimizer = Twice([p], T.optim.Adam, lr=0.1)
+    schedule = T.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (p * p).sum().backward()
+        optimizer.step()
+        schedule.step()
+    return [p.detach(), in_order(optimizer.inner.state_dict()), sorted(optimizer.defaults), schedule.get_last_lr()]
 
 
 def hooked(T: Any) -> Any:
