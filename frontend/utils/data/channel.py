@@ -6,6 +6,7 @@ packet; the receiver maps it, so they are copied once. Nothing has a name, so no
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mmap
 import os
@@ -69,7 +70,10 @@ class Channel:
         self.waiting: deque[Any] = deque()
 
     def close(self) -> None:
-        """End the connection: the other side's `receive` raises Closed."""
+        """End the connection: the other side's `receive` and `send` raise Closed."""
+        # Workers that were forked later have copies of this end, so closing it alone would not end the connection.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
     # ---- sending

@@ -18,7 +18,6 @@ from ingot.utils.data.iterators import SerialPass, WorkerPass
 from ingot.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, drawn_seed
 from ingot.utils.data.worker import Job
 
-
 # What the samplers of a loader were made from.
 _FIXED = ("dataset", "batch_size", "batch_sampler", "sampler", "drop_last", "persistent_workers")
 
