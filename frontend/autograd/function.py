@@ -203,11 +203,11 @@ def _recorded(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outp
     node.label = f"{cls.__name__}Backward"
     wanted = tuple([type_of(a) if isinstance(a, TensorBase) else None for a in args])
     results = [_own(ctx, args, output) for output in outputs]
+    constant = {id(t) for t in ctx._constant}
     # What was saved is found by identity among the outputs as `forward` made them.
     ctx._keep(outputs)
     node.saved = tuple(ctx._kept or ())
     node.backward_fn = functools.partial(_pull_back, cls.backward, ctx, wanted)
-    constant = {id(t) for t in ctx._constant}
     for number, (result, output) in enumerate(zip(results, outputs, strict=True)):
         if not isinstance(result, TensorBase) or not result._layout.dtype.is_floating_point or id(output) in constant:
             continue

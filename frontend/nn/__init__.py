@@ -1,5 +1,8 @@
 """Modules: layers with parameters, and losses."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 from ingot.nn import attention as attention
 from ingot.nn import functional as functional
 from ingot.nn import init as init
@@ -148,3 +151,13 @@ from ingot.nn.transformer import TransformerDecoder as TransformerDecoder
 from ingot.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from ingot.nn.transformer import TransformerEncoder as TransformerEncoder
 from ingot.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+
+if TYPE_CHECKING:
+    from ingot.nn import modules as modules
+else:
+
+    def __getattr__(name):
+        """PyTorch's places of layers are imported when they are first asked for."""
+        if name == "modules":
+            return importlib.import_module("ingot.nn.modules")
+        raise AttributeError(f"module 'ingot.nn' has no attribute {name!r}")

@@ -168,12 +168,18 @@ class Hardswish(_InPlace):
     def forward(self, input: Tensor) -> Tensor:
         return activations.hardswish(input, inplace=self.inplace)
 
+    def extra_repr(self) -> str:
+        return ""
+
 
 class Hardsigmoid(_InPlace):
     """clamp(x + 3, 0, 6) / 6."""
 
     def forward(self, input: Tensor) -> Tensor:
         return activations.hardsigmoid(input, inplace=self.inplace)
+
+    def extra_repr(self) -> str:
+        return ""
 
 
 class Threshold(_InPlace):

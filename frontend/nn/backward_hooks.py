@@ -75,8 +75,10 @@ class _Identity(Function):
     @staticmethod
     def forward(ctx: Any, through: Any, *tensors: Any) -> Any:
         ctx.through = through
-        ctx.set_materialize_grads(False)
-        return tuple([x.view(x.shape) if x.is_contiguous() else x.clone() for x in tensors])
+        results = tuple([x.view(x.shape) if x.is_contiguous() else x.clone() for x in tensors])
+        # Their gradients are zeros, as PyTorch shows them to hooks.
+        ctx.mark_non_differentiable(*(y for x, y in zip(tensors, results, strict=True) if not x.requires_grad))
+        return results
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:

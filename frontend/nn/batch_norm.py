@@ -20,7 +20,7 @@ from ingot.tensor import Parameter, Tensor
 Converted = TypeVar("Converted", bound=Module)
 
 
-class _Norm(Module):
+class _NormBase(Module):
     """What normalisations of channels share: parameters, running statistics and their state."""
 
     # Ranks of the inputs that the layer takes; None: all from 2 on.
@@ -87,7 +87,7 @@ class _Norm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
     def _load_from_state_dict(
@@ -111,7 +111,7 @@ class _Norm(Module):
         )
 
 
-class _BatchNorm(_Norm):
+class _BatchNorm(_NormBase):
     """Each channel (dimension 1) to mean 0 and variance 1 over the batch, times weight, plus bias.
 
     Ioffe & Szegedy 2015. `momentum`: how fast the running statistics follow; None: they are the mean over all batches.
@@ -171,8 +171,10 @@ class SyncBatchNorm(_BatchNorm):
         process_group: Any = None,
         device: Any = None,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self.process_group = process_group
 
     @classmethod
@@ -196,7 +198,7 @@ class SyncBatchNorm(_BatchNorm):
         return module
 
 
-class _InstanceNorm(_Norm):
+class _InstanceNorm(_NormBase):
     """Each channel of each element of the batch to mean 0 and variance 1 over its space. Ulyanov et al. 2016."""
 
     # The rank of an input without a batch.
@@ -211,8 +213,10 @@ class _InstanceNorm(_Norm):
         track_running_stats: bool = False,
         device: Any = None,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """[N, C, ...] or [C, ...]. Raises SpecError (IG319) for another number of channels."""

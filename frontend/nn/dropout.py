@@ -7,7 +7,7 @@ from ingot.nn.module import Module
 from ingot.tensor import Tensor
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     """Raises SpecError (IG246) unless 0 <= p <= 1."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -20,7 +20,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """Elements set to 0 with probability p while training, the others divided by 1 - p. Srivastava et al. 2014."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ class Dropout(_Dropout):
         return dropout.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Dropout of whole channels."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ class Dropout1d(_Dropout):
         return dropout.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Dropout of whole channels. Tompson et al. 2015."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class Dropout2d(_Dropout):
         return dropout.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Dropout of whole channels."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Dropout3d(_Dropout):
         return dropout.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout that keeps mean 0 and variance 1, for selu networks. Klambauer et al. 2017."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class AlphaDropout(_Dropout):
         return dropout.alpha_dropout(input, self.p, self.training, self.inplace)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """`AlphaDropout` of whole channels."""
 
     def forward(self, input: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ingot.core import TensorBase
-from ingot.nn.module import Module, indented
+from ingot.nn.module import Module
 from ingot.tensor import Parameter
 
 
@@ -29,16 +29,20 @@ class _Holder(Module):
         setattr(self, name, _held(value))
 
     def __repr__(self) -> str:
-        lines = [f"  ({name}): {_shown(getattr(self, name))}" for name in self._names]
-        return f"{self._get_name()}(" + "".join(f"\n  {indented(line)}" for line in lines) + ("\n)" if lines else ")")
+        lines = [f"  ({name}): {self._shown(getattr(self, name))}" for name in self._names]
+        # As PyTorch shows them: a single line stays on that of the name.
+        text = "".join(f"\n  {line}" for line in lines) + "\n" if len(lines) > 1 else "".join(lines)
+        return f"{self._get_name()}({text})"
 
+    def _shown(self, value: Any) -> str:
+        if not isinstance(value, TensorBase):
+            return f"Object of type: {type(value).__name__}"
+        kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+        sizes = "x".join(str(n) for n in value._layout.shape)
+        return f"{kind} containing: [{self._kind(value)} of size {sizes}]"
 
-def _shown(value: Any) -> str:
-    if not isinstance(value, TensorBase):
-        return f"Object of type: {type(value).__name__}"
-    kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    sizes = "x".join(str(n) for n in value._layout.shape)
-    return f"{kind} containing: [{value._layout.dtype} of size {sizes}]"
+    def _kind(self, value: Any) -> Any:
+        return value.dtype
 
 
 class ParameterList(_Holder):
@@ -91,13 +95,14 @@ class ParameterList(_Holder):
 class ParameterDict(_Holder):
     """Parameters by name."""
 
+    def _kind(self, value: Any) -> Any:
+        return value.type()
+
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()
         self.update({} if parameters is None else parameters)
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._names:
-            raise KeyError(key)
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:

@@ -50,9 +50,11 @@ class Registry:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Parameter):
+            self._make_room(name, "_parameters")
             self.register_parameter(name, value)
             return
         if isinstance(value, Registry):
+            self._make_room(name, "_modules")
             self.register_module(name, value)  # type: ignore[arg-type]
             return
         for known in (self.__dict__.get("_parameters"), self.__dict__.get("_modules"), self.__dict__.get("_buffers")):
@@ -161,14 +163,19 @@ class Registry:
             )
         if not isinstance(name, str):
             raise _wrong_kind(f"a name should be a string, not {type(name).__name__}")
-        if hasattr(type(self), name):
-            raise BadNameError("IG391", f"attribute '{name}' already exists", where=user_line())
         if "." in name or not name:
             raise BadNameError("IG391", f"the name {name!r} must not be empty or contain a dot", where=user_line())
-        for other in (self.__dict__, self._parameters, self._buffers, self._modules):
-            if other is not self.__dict__[kind]:
-                other.pop(name, None)
+        if name not in self.__dict__[kind] and hasattr(self, name):
+            raise BadNameError("IG391", f"attribute '{name}' already exists", where=user_line())
         bump_epoch()
+
+    def _make_room(self, name: str, kind: str) -> None:
+        """Forget what else has the name: an attribute that is assigned replaces it, whatever it was."""
+        self.__dict__.pop(name, None)
+        for other in ("_parameters", "_buffers", "_modules"):
+            known = self.__dict__.get(other)
+            if known is not None and other != kind:
+                known.pop(name, None)
 
     # ---- walking
 

@@ -361,3 +361,94 @@ def test_lists_and_dicts_of_modules_and_parameters() -> None:
     assert len(parameters) == 2 and all(isinstance(p, nn.Parameter) for p in parameters)
     table = nn.ParameterDict({"w": ingot.ones(2)})
     assert table["w"].requires_grad and list(table.state_dict()) == ["w"]
+
+
+# ---- state with versions and hooks
+
+
+def test_names_that_are_taken_cannot_be_registered() -> None:
+    block = Block()
+    for register in (block.register_parameter, block.register_buffer, block.register_module):
+        with pytest.raises(KeyError, match="attribute 'negate' already exists"):
+            register("negate", None)
+    with pytest.raises(KeyError, match="attribute 'scale' already exists"):
+        block.register_buffer("scale", ingot.ones(1))
+    # Assigning replaces.
+    block.negate = nn.Parameter(ingot.ones(1))  # type: ignore[assignment]
+    assert "negate" in dict(block.named_parameters()) and "negate" not in block.__dict__
+
+
+def test_training_modes_that_are_overridden_are_called() -> None:
+    class Frozen(nn.Module):
+        def train(self, mode: bool = True) -> Any:
+            return super().train(False)
+
+    model = nn.Sequential(Frozen(), nn.ReLU()).train()
+    assert [module.training for module in model] == [False, True]
+
+
+def test_hooks_of_backward_see_and_change_gradients() -> None:
+    seen: list[Any] = []
+    layer = nn.Linear(2, 1, bias=False)
+    with ingot.no_grad():
+        layer.weight.fill_(3.0)
+    layer.register_full_backward_hook(lambda m, into, out: seen.append((into[0].tolist(), out[0].tolist())))
+    layer.register_full_backward_pre_hook(lambda m, out: (out[0] * 2,))
+    x = ingot.ones(1, 2, requires_grad=True)
+    layer(x).sum().backward()
+    assert seen == [([[6.0, 6.0]], [[2.0]])]
+    assert x.grad is not None and x.grad.tolist() == [[6, 6]]
+    assert layer.weight.grad is not None and layer.weight.grad.tolist() == [[2, 2]]
+
+
+def test_hooks_of_backward_are_compiled() -> None:
+    layer = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    layer[1].register_full_backward_hook(lambda m, into, out: (into[0] * 10,))
+
+    def step(x: Any) -> Any:
+        x = x.detach().requires_grad_()
+        layer(x).sum().backward()
+        return x.grad
+
+    x = ingot.rand(3, 2)
+    np.testing.assert_allclose(ingot.jit(step)(x).numpy(), step(x).numpy(), rtol=1e-5)
+
+
+def test_hooks_are_called_when_forward_fails() -> None:
+    class Broken(nn.Module):
+        def forward(self, x: Any) -> Any:
+            raise ValueError("no")
+
+    seen: list[Any] = []
+    layer = Broken()
+    layer.register_forward_hook(lambda *_: seen.append("plain"))
+    layer.register_forward_hook(lambda *_: seen.append("always"), always_call=True)
+    with pytest.raises(ValueError, match="no"):
+        layer(1)
+    assert seen == ["always"]
+
+
+def test_hooks_of_all_modules() -> None:
+    seen: list[str] = []
+    model = nn.Sequential(nn.ReLU(), nn.Tanh())
+    with nn.modules.module.register_module_forward_hook(lambda m, args, out: seen.append(type(m).__name__)):
+        model(ingot.ones(1))
+    model(ingot.ones(1))
+    assert seen == ["ReLU", "Tanh", "Sequential"]
+
+
+def test_a_module_compiles_itself() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    other = copy.deepcopy(model)
+    model.compile(mode="max-autotune", fullgraph=True)
+    for _ in range(3):
+        x = ingot.rand(4, 2)
+        np.testing.assert_allclose(model(x).detach().numpy(), other(x).detach().numpy(), atol=1e-6)
+    assert model[1].num_batches_tracked.item() == 3
+    assert pickle.loads(pickle.dumps(model))[1].num_batches_tracked.item() == 3
+
+
+def test_places_of_pytorch() -> None:
+    assert nn.modules.batchnorm._BatchNorm in nn.BatchNorm2d.__mro__
+    assert nn.modules.utils._pair(3) == (3, 3) and nn.modules.utils._triple((1, 2, 3)) == (1, 2, 3)
+    assert nn.modules.linear.Linear is nn.Linear and nn.modules.Module is nn.Module

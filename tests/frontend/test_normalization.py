@@ -128,12 +128,15 @@ def test_synchronised_normalisation_replaces_the_plain_one() -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: nn.BatchNorm2d(3), "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"),
+        (
+            lambda: nn.BatchNorm2d(3),
+            "BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
+        ),
         (
             lambda: nn.InstanceNorm2d(3),
-            "InstanceNorm2d(3, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False)",
+            "InstanceNorm2d(3, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=False)",
         ),
-        (lambda: nn.GroupNorm(2, 4), "GroupNorm(2, 4, eps=1e-05, affine=True)"),
+        (lambda: nn.GroupNorm(2, 4), "GroupNorm(2, 4, eps=1e-05, affine=True, bias=True)"),
         (lambda: nn.LocalResponseNorm(2), "LocalResponseNorm(2, alpha=0.0001, beta=0.75, k=1.0)"),
         (lambda: nn.EmbeddingBag(4, 3, mode="sum"), "EmbeddingBag(4, 3, mode='sum')"),
         (lambda: nn.Dropout2d(), "Dropout2d(p=0.5, inplace=False)"),

@@ -1,0 +1,31 @@
+"""Activations, under the place that PyTorch has for them."""
+
+from ingot.nn.activations import CELU as CELU
+from ingot.nn.activations import ELU as ELU
+from ingot.nn.activations import GELU as GELU
+from ingot.nn.activations import GLU as GLU
+from ingot.nn.activations import SELU as SELU
+from ingot.nn.activations import Hardshrink as Hardshrink
+from ingot.nn.activations import Hardsigmoid as Hardsigmoid
+from ingot.nn.activations import Hardswish as Hardswish
+from ingot.nn.activations import Hardtanh as Hardtanh
+from ingot.nn.activations import LeakyReLU as LeakyReLU
+from ingot.nn.activations import LogSigmoid as LogSigmoid
+from ingot.nn.activations import LogSoftmax as LogSoftmax
+from ingot.nn.activations import Mish as Mish
+from ingot.nn.activations import PReLU as PReLU
+from ingot.nn.activations import ReLU as ReLU
+from ingot.nn.activations import ReLU6 as ReLU6
+from ingot.nn.activations import RReLU as RReLU
+from ingot.nn.activations import Sigmoid as Sigmoid
+from ingot.nn.activations import SiLU as SiLU
+from ingot.nn.activations import Softmax as Softmax
+from ingot.nn.activations import Softmax2d as Softmax2d
+from ingot.nn.activations import Softmin as Softmin
+from ingot.nn.activations import Softplus as Softplus
+from ingot.nn.activations import Softshrink as Softshrink
+from ingot.nn.activations import Softsign as Softsign
+from ingot.nn.activations import Tanh as Tanh
+from ingot.nn.activations import Tanhshrink as Tanhshrink
+from ingot.nn.activations import Threshold as Threshold
+from ingot.nn.attention import MultiheadAttention as MultiheadAttention
