@@ -71,6 +71,8 @@ def interpolate(
     shape: Any = input._layout.shape
     spatial = shape[2:]
     _refuse(not 3 <= len(shape) <= 5, f"interpolate expects 3 to 5 dimensions, got {described(input)}", ShapeError)
+    fixed = all(isinstance(n, int) for n in shape[1:])
+    _refuse(not fixed, f"interpolate of {described(input)} needs sizes of images that are known numbers", ShapeError)
     known = mode in RANKS or mode in (*NEAREST, "area")
     _refuse(not known, f"interpolate has no mode {mode!r}", ShapeError)
     _refuse(

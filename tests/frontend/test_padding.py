@@ -11,6 +11,7 @@ import pytest
 import ingot
 from ingot import nn
 from ingot.autograd import gradcheck
+from ingot.jit import trace_specs
 from ingot.nn import functional
 from ingot.runtime.errors import IngotError, ShapeError, SpecError
 
@@ -144,3 +145,10 @@ def test_positions_that_are_nan_or_huge_read_nothing() -> None:
 def test_bad_arguments(call: Callable[..., Any], error: type[IngotError], text: str) -> None:
     with pytest.raises(error, match=text):
         call(ingot.rand(1, 2, 4, 4))
+
+
+def test_images_of_named_sizes_are_not_resized() -> None:
+    """Positions follow from sizes that are known; named batches are no matter."""
+    trace_specs(lambda x: functional.interpolate(x, scale_factor=2, mode="bilinear"), ["f32[n,3,4,4]"])
+    with pytest.raises(ShapeError, match=r"IG300[\s\S]*known numbers"):
+        trace_specs(lambda x: functional.interpolate(x, scale_factor=2), ["f32[1,3,h,4]"])
