@@ -9,8 +9,11 @@ from typing import Any
 
 from ingot.creation import full
 from ingot.functional.activations import gelu, relu
+from ingot.functional.arithmetic import where
 from ingot.functional.multi_head import additive
+from ingot.modes import modes
 from ingot.nn import init
+from ingot.nn.activations import GELU, ReLU
 from ingot.nn.attention import MultiheadAttention
 from ingot.nn.containers import ModuleList
 from ingot.nn.dropout import Dropout
@@ -92,7 +95,7 @@ class TransformerEncoderLayer(_FeedForward):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        """src [steps, batch, d_model] (batch first with `batch_first`; without batch: [steps, d_model]), as what comes out.
+        """src [steps, batch, d_model] (batch first with `batch_first`; unbatched [steps, d_model]), as what comes out.
 
         Masks as in `MultiheadAttention`.
         """
@@ -199,7 +202,12 @@ class TransformerDecoderLayer(_FeedForward):
 
 
 class TransformerEncoder(Module):
-    """`num_layers` copies of a layer on top of each other, then `norm`. The last two arguments change nothing."""
+    """`num_layers` copies of a layer on top of each other, then `norm`.
+
+    `enable_nested_tensor`: what comes out of the layers at padded steps is 0 where PyTorch leaves those steps out, which
+    it does in evaluation mode without gradients, for padding at the end without another mask and most kinds of layers.
+    `mask_check` changes nothing.
+    """
 
     def __init__(
         self,
@@ -228,7 +236,27 @@ class TransformerEncoder(Module):
         padding = additive("src_key_padding_mask", src_key_padding_mask, src.dtype)
         for layer in self.layers:
             x = layer(x, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=padding)
+        if src_key_padding_mask is not None and mask is None and src.dim() == 3 and self._leaves_out():
+            x = _without_padding(x, src_key_padding_mask != 0)
         return x if self.norm is None else self.norm(x)
+
+    def _leaves_out(self) -> bool:
+        """Whether PyTorch would leave padded steps out of these layers."""
+        first = self.layers[0]
+        if not self.enable_nested_tensor or first.training or type(first) is not TransformerEncoderLayer:
+            return False
+        if modes.grad and any(parameter.requires_grad for parameter in first.parameters()):
+            return False
+        attention = first.self_attn
+        usual = first.activation in (relu, gelu) or isinstance(first.activation, (ReLU, GELU))
+        plain = attention.batch_first and attention.in_proj_bias is not None and attention.num_heads % 2 == 0
+        return plain and usual and not first.norm_first and first.norm1.eps == first.norm2.eps
+
+
+def _without_padding(x: Tensor, padded: Tensor) -> Tensor:
+    """x [batch, steps, size] with 0 where `padded` bool [batch, steps], if only last steps are padded."""
+    at_end = (padded[:, 1:] | ~padded[:, :-1]).all()
+    return where((padded & at_end).unsqueeze(-1), 0.0, x)
 
 
 class TransformerDecoder(Module):

@@ -307,6 +307,56 @@ TRANSFORMERS = [
 ]
 
 
+def without_gradients(module: Any, x: Any, padding: Any) -> Any:
+    T = __import__(type(x).__module__.split(".")[0])
+    with T.no_grad():
+        return module(x, src_key_padding_mask=padding), module(x), module(x, T.zeros(4, 4).to(x.dtype), padding)
+
+
+AT_END = np.array([[0, 0, 0, 1], [0, 0, 1, 1]], dtype=bool)
+INSIDE = np.array([[0, 0, 0, 1], [1, 0, 0, 1]], dtype=bool)
+
+# In evaluation mode without gradients, PyTorch leaves out padded steps.
+TRANSFORMERS += [
+    Case.module(
+        f"TransformerEncoder evaluated {name}",
+        lambda T, o=options, e=encoder: T.nn.TransformerEncoder(encoder_layer(batch_first=True, **o)(T), 2, **e).eval(),  # type: ignore[misc]
+        [real(2, 4, 8), given(padding)],
+        call=without_gradients,
+        grad=False,
+        layouts=False,
+    )
+    for name, padding, options, encoder in (
+        ("plain", AT_END, {}, {}),
+        ("inside", INSIDE, {}, {}),
+        ("no padding", AT_END & False, {}, {}),
+        ("numbers", np.where(AT_END, -np.inf, 0).astype(np.float32), {}, {}),
+        ("gelu", AT_END, {"activation": "gelu"}, {}),
+        ("norm_first", AT_END, {"norm_first": True}, {}),
+        ("no bias", AT_END, {"bias": False}, {}),
+        ("disabled", AT_END, {}, {"enable_nested_tensor": False}),
+    )
+] + [
+    Case.module(
+        "TransformerEncoder evaluated function",
+        lambda T: T.nn.TransformerEncoder(
+            T.nn.TransformerEncoderLayer(8, 2, 16, 0.0, T.tanh, batch_first=True), 2
+        ).eval(),
+        [real(2, 4, 8), given(AT_END)],
+        call=without_gradients,
+        grad=False,
+        layouts=False,
+    ),
+    Case.module(
+        "TransformerEncoder evaluated with gradients",
+        lambda T: T.nn.TransformerEncoder(encoder_layer(batch_first=True)(T), 2).eval(),
+        [real(2, 4, 8), given(AT_END)],
+        call=lambda m, x, p: m(x, src_key_padding_mask=p),
+        layouts=False,
+    ),
+]
+
+
 def call_attention(**options: Any) -> Any:
     def run(T: Any) -> Any:
         shapes = {"q": (3, 2, 4), "k": (5, 2, 4), "v": (5, 2, 4), **{k: options[k] for k in "qkv" if k in options}}
