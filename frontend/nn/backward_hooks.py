@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingot.autograd.function import Function
 from ingot.core import TensorBase
+from ingot.creation import zeros
 from ingot.nn.hooks import EveryModule, Hook
 from ingot.tape import needs_grad
 
@@ -76,7 +77,7 @@ class _Identity(Function):
     def forward(ctx: Any, through: Any, *tensors: Any) -> Any:
         ctx.through = through
         results = tuple([x.view(x.shape) if x.is_contiguous() else x.clone() for x in tensors])
-        # Their gradients are zeros, as PyTorch shows them to hooks.
+        ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(*(y for x, y in zip(tensors, results, strict=True) if not x.requires_grad))
         return results
 
@@ -91,10 +92,15 @@ def _watched(values: tuple[Any, ...], through: Any) -> tuple[Any, ...]:
     if not any(needs_grad(values[i]) for i in places):
         return values
 
+    constant: list[tuple[Any, Any]] = [
+        (None, None) if needs_grad(values[i]) else (values[i]._layout.dtype, values[i]._layout.shape) for i in places
+    ]
+
     def sent(gradients: tuple[Any, ...]) -> list[Any]:
         by_value: list[Any] = [None] * len(values)
-        for place, gradient in zip(places, gradients, strict=True):
-            by_value[place] = gradient
+        for place, gradient, (dtype, shape) in zip(places, gradients, constant, strict=True):
+            # As PyTorch shows them: what needs no gradient has one of zeros, what nothing flowed to has none.
+            by_value[place] = zeros(shape, dtype=dtype) if gradient is None and shape is not None else gradient
         changed = through(tuple(by_value))
         return [changed[place] for place in places]
 
