@@ -204,8 +204,8 @@ class TransformerDecoderLayer(_FeedForward):
 class TransformerEncoder(Module):
     """`num_layers` copies of a layer on top of each other, then `norm`.
 
-    `enable_nested_tensor`: what comes out of the layers at padded steps is 0 where PyTorch leaves those steps out, which
-    it does in evaluation mode without gradients, for padding at the end without another mask and most kinds of layers.
+    `enable_nested_tensor`: what comes out of the layers at padded steps is 0 where PyTorch leaves those steps out:
+    in evaluation mode without gradients, for padding at the end without another mask and most kinds of layers.
     `mask_check` changes nothing.
     """
 
