@@ -229,6 +229,8 @@ CODES: dict[str, str] = {
     "IG390": "A module was given parameters, buffers or modules before its own __init__() had run. super().__init__() "
     "is the first line of a module's __init__.",
     "IG391": "A name of a module, parameter or buffer is not empty, has no dot in it, and is no attribute of the class.",
+    "IG392": "vmap maps tensors over one dimension each, of the same size, to tensors; random functions need "
+    "randomness='different' or 'same'.",
     "IG389": "With strict=True, every output (and derivative) must depend on every input.",
     "IG395": "differentiable=True asks for gradients through the step of an optimiser. Write the update with tensor "
     "operations, which gradients flow through.",
