@@ -123,7 +123,7 @@ def full(
 
 def memory_order(layout: Layout) -> list[int] | None:
     """The dimensions from the slowest in memory to the fastest; None for memory with gaps, or of named sizes."""
-    if any(not isinstance(n, int) for n in layout.shape):
+    if not isinstance(layout, Layout):
         return None
     order = sorted(builtins.range(layout.ndim), key=lambda axis: -layout.strides[axis])
     shape = tuple(layout.shape[axis] for axis in order)
@@ -133,12 +133,10 @@ def memory_order(layout: Layout) -> list[int] | None:
 def in_order_of(input: Tensor, make: Callable[[Any], Tensor]) -> Tensor:
     """`make(shape)` with its dimensions in memory in the order of another tensor's, where that has no gaps."""
     layout = input._layout
-    if layout.contiguous or not isinstance(layout, Layout):
+    order = None if layout.contiguous else memory_order(layout)
+    if order is None:
         return make(layout.shape)
-    order = sorted(builtins.range(layout.ndim), key=lambda axis: -layout.strides[axis])
     shape = tuple(layout.shape[axis] for axis in order)
-    if tuple(layout.strides[axis] for axis in order) != contiguous_strides(shape):
-        return make(layout.shape)
     made: Any = make(shape)
     with_grad = made._requires_grad
     made._requires_grad = False

@@ -75,8 +75,15 @@ def numpy(self: Tensor, *, force: builtins.bool = False) -> np.ndarray[Any, Any]
 
 def clone(input: Tensor) -> Tensor:
     """A copy, which gradients flow through. Its dimensions lie in memory in the order of the tensor's."""
-    copy = apply(reshape, input, shape=input._layout.shape)
-    if modes.trace is None and not input._layout.contiguous:
+    layout = input._layout
+    order = None if layout.contiguous or modes.trace is None else creation.memory_order(layout)
+    if order is not None:
+        moved = input.permute(order)  # type: ignore[attr-defined]
+        copied: Any = apply(reshape, moved, shape=moved._layout.shape)
+        permuted: Tensor = copied.permute([order.index(axis) for axis in range(layout.ndim)])
+        return permuted
+    copy = apply(reshape, input, shape=layout.shape)
+    if modes.trace is None and not layout.contiguous:
         shown = creation.empty_like(input)
         if not shown._layout.contiguous:
             np.copyto(array_of(shown), array_of(copy))

@@ -305,16 +305,28 @@ def rand_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, 
 def randn_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Standard normal, in the shape and dtype of another tensor."""
     kind = dtype or input._layout.dtype
-    if not input._layout.contiguous and modes.trace is None:
+    if not input._layout.contiguous:
         check_device(device)
         return marked(normal_(empty_like(input, dtype=_floating(kind))), requires_grad)
     return in_order_of(input, lambda shape: randn(shape, dtype=kind, device=device, requires_grad=requires_grad))
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None) -> Tensor:
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Integers from low to high - 1, in the shape and dtype of another tensor."""
-    bounds = (0, low) if high is None else (low, high)
-    return randint(*bounds, tuple(input._layout.shape), dtype=dtype or input._layout.dtype)
+    first, last = (0, low) if high is None else (low, high)
+    kind = dtype or input._layout.dtype
+    return in_order_of(
+        input,
+        lambda shape: randint(first, last, tuple(shape), dtype=kind, device=device, requires_grad=requires_grad),
+    )
 
 
 def multinomial(

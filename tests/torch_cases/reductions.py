@@ -25,7 +25,7 @@ def forms(name: str) -> list[Case]:
 
 
 def sums() -> list[Case]:
-    cases = [case for name in ("sum", "mean", "amax", "amin", "std", "var", "nansum", "nanmean", "logsumexp") for case in forms(name) if not (name == "logsumexp" and "all" in case.name)]
+    cases = [case for name in ("sum", "mean", "amax", "amin", "std", "var", "nansum", "nanmean", "logsumexp") for case in forms(name) if not (name == "logsumexp" and case.name.endswith(("all", "0-d")))]
     cases += [
         Case("sum integers", lambda T, x, b: [x.sum(), x.sum(0), b.sum(), b.sum(1), x.int().sum(), b.sum(dtype=T.float32)], [integer(3, 4), boolean(3, 4)]),
         Case("sum dtype", lambda T, x: [T.sum(x, dtype=T.float64), x.sum(0, dtype=T.float64), x.sum(dim=(0,), keepdim=True, dtype=T.int64)], [nograd(real(3, 4))]),
@@ -104,7 +104,7 @@ def spread() -> list[Case]:
         Case("histogram", lambda T, x: tuple(T.histogram(x, 4, range=(-2.0, 2.0))), [nograd(real(20))], jit=False),
         Case("histogram edges", lambda T, x: tuple(T.histogram(x, T.tensor([-2.0, 0.0, 0.5, 2.0], dtype=x.dtype), density=True)), [nograd(real(20))], jit=False),
         Case("bincount", lambda T, x, w: [T.bincount(x), x.bincount(minlength=9), T.bincount(x, w), T.bincount(x, x)], [integer(12, low=0, high=6), nograd(real(12))], jit=False),
-        Case("bincount empty", lambda T: [T.bincount(T.zeros(0, dtype=T.int64)), T.bincount(T.zeros(0, dtype=T.int64), minlength=3)]),
+        Case("bincount empty", lambda T: [T.bincount(T.zeros(0, dtype=T.int64)), T.bincount(T.zeros(0, dtype=T.int64), minlength=3)], jit=False),
         Case.misuse("bincount negative", lambda T: T.bincount(T.tensor([-1, 2]))),
     ]
 
