@@ -723,6 +723,23 @@ def test_no_worker_is_left_when_the_program_is_ended(tmp_path: Path, start: str,
 
 
 @LINUX
+def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM).replace("seen = set()", "seen = set(); print(1, flush=True)"))
+    process = subprocess.Popen(
+        [sys.executable, str(program), "spawn"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.15)
+    os.killpg(process.pid, signal.SIGINT)
+    # This waits until every process has closed the pipe.
+    _, said = process.communicate(timeout=60)
+    assert said.count("Traceback") == 1 and said.count("KeyboardInterrupt") == 1, said
+
+
+@LINUX
 def test_workers_continue_a_pass() -> None:
     data = TensorDataset(ingot.arange(30))
     ingot.manual_seed(4)

@@ -40,10 +40,18 @@ class Worker:
     """A worker process and the connection to it."""
 
     def __init__(self, context: Any, job: Job, others: list[Any]) -> None:
+        from multiprocessing import resource_tracker  # 10 ms that only workers need
+
         ours, theirs = pair()
         self.channel = Channel(ours)
-        inherited = [*others, ours] if context.get_start_method() == "fork" else []
+        forked = context.get_start_method() == "fork"
+        inherited = [*others, ours] if forked else []
         self.process = context.Process(target=work, args=(theirs, inherited, job), daemon=True)
+        if not forked:
+            # Starting the first process starts this one too, which ends the mask.
+            resource_tracker.ensure_running()
+        # A worker inherits the mask, so that Ctrl-C does not end it before it can ignore that.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         except BaseException:
@@ -51,6 +59,7 @@ class Worker:
             raise
         finally:
             theirs.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self.done = False
 
     def receive(self, timeout: float) -> Any:

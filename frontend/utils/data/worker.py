@@ -105,6 +105,7 @@ def work(end: socket.socket, others: Sequence[socket.socket], job: Job) -> None:
     global _info
     # Ctrl-C reaches all processes of a terminal; the loader's ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for other in others:
         other.close()
     where = f"in DataLoader worker process {job.number}"
