@@ -18,7 +18,7 @@ from ingot.modes import modes, no_grad
 from ingot.mutation import assign
 from ingot.promote import cast_to, expand_to, splat
 from ingot.runtime import dtypes
-from ingot.runtime.errors import OperandError, ShapeError, SpecError
+from ingot.runtime.errors import AssertedError, OperandError, ShapeError, SpecError
 from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
@@ -28,12 +28,13 @@ _NONE = -float("inf")
 
 
 def _padding_row(padding_idx: int | None, count: Any) -> int | None:
-    """The padding row counted from 0. Raises SpecError (IG217) for one outside of the table."""
+    """The padding row counted from 0. Raises AssertedError (IG217) for one outside of the table."""
     if padding_idx is None:
         return None
     if not -count <= padding_idx < count:
-        raise SpecError("IG217", "Padding_idx must be within num_embeddings", where=user_line())
-    return padding_idx % count
+        raise AssertedError("IG217", "Padding_idx must be within num_embeddings", where=user_line())
+    found: int = padding_idx % count
+    return found
 
 
 def embedding(
@@ -49,7 +50,7 @@ def embedding(
 
     `max_norm`: rows that are looked up and have a larger norm are shortened to it first, in place.
     `scale_grad_by_freq`: the gradient of a row is divided by how often it is looked up. `sparse` changes nothing.
-    Raises SpecError (IG217) for a `padding_idx` outside the rows.
+    Raises AssertedError (IG217) for a `padding_idx` outside the rows.
     """
     padding = _padding_row(padding_idx, weight._layout.shape[0])
     if max_norm is not None:

@@ -245,10 +245,10 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     if tensor._layout.ndim != 2:
         raise SpecError("IG248", "Only tensors with 2 dimensions are supported", where=user_line())
     rows, columns = tensor._layout.shape
-    count = math.ceil(sparsity * rows)  # type: ignore[operator]
+    count = math.ceil(sparsity * rows)
     sampling.normal_(tensor, 0, std, generator=generator)
-    for column in range(columns):  # type: ignore[arg-type]
-        chosen = sampling.randperm(rows).narrow(0, 0, count)  # type: ignore[arg-type]
+    for column in range(columns):
+        chosen = sampling.randperm(rows).narrow(0, 0, count)
         place = tensor.select(1, column)
         copy_(place, place.index_fill(0, chosen, 0))
     return tensor

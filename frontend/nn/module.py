@@ -144,7 +144,7 @@ class Module(Stateful, Hooks):
 
     def type(self: Self, dst_type: DType) -> Self:
         """All parameters and buffers in another dtype."""
-        return self._apply(lambda t: t.type(dst_type))  # type: ignore[no-any-return]
+        return self._apply(lambda t: t.type(dst_type))
 
     def float(self: Self) -> Self:
         """Floating parameters and buffers in float32."""
@@ -177,7 +177,7 @@ class Module(Stateful, Hooks):
 
     def share_memory(self: Self) -> Self:
         """The module itself, its tensors in memory that child processes see."""
-        return self._apply(lambda t: t.share_memory_())  # type: ignore[attr-defined, no-any-return]
+        return self._apply(lambda t: t.share_memory_())
 
     def train(self: Self, mode: bool = True) -> Self:
         """Behave as in training (dropout drops, statistics update), here and below."""

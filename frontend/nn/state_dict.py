@@ -32,8 +32,6 @@ class IncompatibleKeys(NamedTuple):
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
-    __str__ = __repr__
-
 
 class StateError(IngotError, RuntimeError):
     """A state_dict that does not fit a module; a RuntimeError because PyTorch raises that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from peer import Case, given, integer, real
@@ -97,6 +98,11 @@ def kinds(name: str, module: str, options: dict[str, Any], inplace: bool) -> lis
     return found
 
 
+def _implicit(name: str) -> Callable[[Any], Any]:
+    """A layer along the dimension that PyTorch chooses."""
+    return lambda T: getattr(T.nn, name)()
+
+
 IN_PLACE = [
     Case(f"{name}_", lambda T, x, name=name, args=args: getattr(T.nn.functional, name + "_")(x * 1, *args), [X])
     for name, args in (
@@ -127,7 +133,7 @@ OTHERS = [
     Case.module("Softmax2d", lambda T: T.nn.Softmax2d(), [real(2, 3, 2, 2)]),
     Case.module("Softmax2d without a batch", lambda T: T.nn.Softmax2d(), [real(3, 2, 2)]),
     *(
-        Case.module(f"{name} implicit {rank}", lambda T, name=name: getattr(T.nn, name)(), [real(*(2, 3, 2, 2)[:rank])])
+        Case.module(f"{name} implicit {rank}", _implicit(name), [real(*(2, 3, 2, 2)[:rank])])
         for name in ("Softmax", "Softmin", "LogSoftmax")
         for rank in (1, 2, 3, 4)
     ),

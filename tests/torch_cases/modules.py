@@ -105,7 +105,7 @@ def _assignments(T: Any) -> Any:
     def set_(name: str, value: Any) -> list[str]:
         return caught(lambda: setattr(m, name, value))
 
-    found = [
+    found: list[Any] = [
         set_("scale", T.ones(3)),
         set_("scale", 3),
         set_("first", 3),
@@ -169,7 +169,7 @@ def _changes(T: Any) -> Any:
 def _gradients(T: Any) -> Any:
     m = block(T).float()
     m(T.ones(4, 2) + T.arange(4.0).view(4, 1)).sum().backward()
-    found = [m.scale.grad is None]
+    found: list[Any] = [m.scale.grad is None]
     m.zero_grad(set_to_none=False)
     found += [m.scale.grad.tolist(), m.first.weight.grad.sum().item()]
     m.zero_grad()
