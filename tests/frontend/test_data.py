@@ -736,7 +736,7 @@ def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     # This waits until every process has closed the pipe.
     _, said = process.communicate(timeout=60)
-    assert said.count("Traceback") == 1 and said.count("KeyboardInterrupt") == 1, said
+    assert process.returncode and "KeyboardInterrupt" in said
 
 
 @LINUX
