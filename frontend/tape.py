@@ -77,6 +77,10 @@ class Node:
         "versions",
     )
 
+    # Set only where they are needed: the name of a node without a row, and of a traced node what it read, as it was.
+    label: str
+    versions: tuple[tuple[Any, int], ...]
+
     def __init__(self, op: Op | None, attrs: Mapping[str, Any], edges: tuple[Edge, ...], types: Any) -> None:
         self.op = op
         self.attrs = attrs
