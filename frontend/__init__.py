@@ -14,6 +14,8 @@ from ingot import operators as operators
 from ingot import optim as optim
 from ingot import promote as _promote
 from ingot import tree as tree
+from ingot.amp import GradScaler as GradScaler
+from ingot.amp import autocast as autocast
 from ingot.calls import can_cast as can_cast
 from ingot.calls import make_public as _make_public
 from ingot.creation import arange as arange
@@ -598,6 +600,11 @@ def is_tensor(obj: object) -> builtins.bool:
 def is_floating_point(input: Tensor) -> builtins.bool:
     """Whether the tensor has a floating dtype."""
     return input.dtype.is_floating_point
+
+
+def is_storage(obj: object) -> builtins.bool:
+    """Whether the object is the memory behind tensors."""
+    return isinstance(obj, _memory.UntypedStorage)
 
 
 def is_complex(input: Tensor) -> builtins.bool:

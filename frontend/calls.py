@@ -114,6 +114,11 @@ def _rebound(
 
 def _written(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
     """The results, put into the memory of `out`. Raises DTypeError (IG346) or GradError (IG346)."""
+    for one in out if isinstance(out, (tuple, list)) else (out,):
+        if not isinstance(one, TensorBase):
+            raise DTypeError(
+                "IG346", f"{fn.__name__}(): argument 'out' must be Tensor, not {type(one).__name__}", where=user_line()
+            )
     operands = [value for _, value in _named_arguments(fn, args, kwargs) if isinstance(value, TensorBase)]
     if modes.grad and any(needs_grad(t) for t in (*operands, *(out if isinstance(out, (tuple, list)) else (out,)))):
         raise GradError(
@@ -135,10 +140,6 @@ def _written(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
 
 
 def _one_written(name: str, result: Any, out: Any) -> Any:
-    if not isinstance(out, TensorBase):
-        raise DTypeError(
-            "IG346", f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}", where=user_line()
-        )
     made, goal = result._layout.dtype, out._layout.dtype
     if not can_cast(made, goal):
         raise DTypeError(

@@ -370,22 +370,34 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     return _strided(ndarray)
 
 
+class _Memory:
+    """The bytes that an array touches, as an array in one piece; keeps the array alive."""
+
+    def __init__(self, array: np.ndarray[Any, Any], address: int, count: int) -> None:
+        self.owner = array
+        self.__array_interface__ = {
+            "shape": (count,),
+            "typestr": array.dtype.str,
+            "data": (address, False),
+            "version": 3,
+        }
+
+
 def _strided(array: np.ndarray[Any, Any]) -> Tensor:
-    base = array
-    while isinstance(base.base, np.ndarray) and not base.flags.c_contiguous:
-        base = base.base
     item = array.itemsize
-    start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    usable = base.flags.c_contiguous and array.flags.writeable and base.dtype.itemsize == item
-    if not usable or start % item or any(s < 0 or s % item for s in array.strides):
+    if not array.flags.writeable or any(s < 0 or s % item for s in array.strides):
         raise SpecError(
             "IG206",
-            f"an array of shape {array.shape} and strides {array.strides} cannot be shared as a tensor",
+            f"{'a read-only' if not array.flags.writeable else 'an'} array of shape {array.shape} and strides "
+            f"{array.strides} cannot be shared as a tensor",
             where=user_line(),
             fix="ingot.from_numpy(array.copy())",
         )
-    layout = Layout.of(dtype_from_numpy(array.dtype), array.shape, tuple(s // item for s in array.strides))
-    shared: Tensor = new_tensor(layout, Storage.from_numpy(base), start // item)
+    strides = tuple(s // item for s in array.strides)
+    _, extent = storage_extent(array.shape, strides, 0)
+    memory = np.asarray(_Memory(array, array.__array_interface__["data"][0], extent))
+    layout = Layout.of(dtype_from_numpy(array.dtype), array.shape, strides)
+    shared: Tensor = new_tensor(layout, Storage.from_numpy(memory), 0)
     return shared
 
 

@@ -65,8 +65,6 @@ class Formatter:
             return
         self._choose(np.abs(finite), finite)
         self.width = max(self.width, *[len(self._text(v)) for v in finite.tolist()])
-        special = values[~np.isfinite(values)]
-        self.width = max([self.width, *[len(str(v)) for v in special.tolist()]])
 
     def _choose(self, sizes: np.ndarray[Any, Any], finite: np.ndarray[Any, Any]) -> None:
         low, high = sizes.min(), sizes.max()

@@ -405,7 +405,11 @@ class Tensor(TensorMethods):
         return object.__format__(self, spec) if spec else repr(self)
 
     def __copy__(self) -> Tensor:
-        return detached(self) if self._node is None else self
+        if self._node is not None:
+            return self
+        made = core.new_tensor(self._layout, self._storage, self._offset, type(self))
+        made._view, made._requires_grad = detached(self)._view, self._requires_grad
+        return made  # type: ignore[no-any-return]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return copying.deep_copied(self, memo)

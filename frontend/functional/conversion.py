@@ -127,9 +127,13 @@ def type(self: Tensor, dtype: Any = None) -> Any:
         return f"ingot.{_TYPE_NAMES.get(self._layout.dtype.name, 'Tensor')}"
     if isinstance(dtype, DType):
         return cast_to(self, dtype)
+    if isinstance(getattr(dtype, "dtype", None), DType):
+        return cast_to(self, dtype.dtype)
     name = str(dtype).rsplit(".", 1)[-1]
     known = {title: short for short, title in _TYPE_NAMES.items()}
-    return cast_to(self, dtypes.by_name(known.get(name, name)))
+    if name not in known:
+        raise SpecError("IG205", f"invalid type: {dtype!r}", where=user_line(), fix="x.to(ingot.float64)")
+    return cast_to(self, dtypes.by_name(known[name]))
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
