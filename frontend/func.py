@@ -155,7 +155,8 @@ class _Call:
             made = fn(*given)
         finally:
             modes.grad = self.recorded
-        self.result, self.aux = made if has_aux else (made, None)
+        self.result: Any = made[0] if has_aux else made
+        self.aux: Any = made[1] if has_aux else None
         self.outputs, self.output_tree = tree.flatten(self.result)
 
     def create(self) -> bool:

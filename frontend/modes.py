@@ -157,11 +157,7 @@ class inference_mode(_GradMode):
     """As `no_grad`; `inference_mode(False)` turns gradient recording on. Tensors made inside are like all others."""
 
     def __new__(cls, mode: Any = True) -> Any:
-        made = super().__new__(cls)
-        if isinstance(mode, bool):
-            return made
-        made.__init__(True)
-        return made(mode)
+        return super().__new__(cls) if isinstance(mode, bool) else cls(True)(mode)
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__()

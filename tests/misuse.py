@@ -107,7 +107,7 @@ def grad_of_no_tensor(T: Any) -> Any:
 
 
 def function_with_few_gradients(T: Any) -> Any:
-    class Multiply(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Multiply(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, a: Any, b: Any) -> Any:
             return a * b
@@ -120,7 +120,7 @@ def function_with_few_gradients(T: Any) -> Any:
 
 
 def function_with_bad_shape(T: Any) -> Any:
-    class Double(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Double(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, a: Any) -> Any:
             return a * 2
@@ -133,7 +133,7 @@ def function_with_bad_shape(T: Any) -> Any:
 
 
 def function_without_backward(T: Any) -> Any:
-    class Double(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Double(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, a: Any) -> Any:
             return a * 2
@@ -142,14 +142,14 @@ def function_without_backward(T: Any) -> Any:
 
 
 def once_twice(T: Any) -> Any:
-    class Square(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Square(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, a: Any) -> Any:
             ctx.save_for_backward(a)
             return a * a
 
         @staticmethod
-        @T.autograd.function.once_differentiable
+        @T.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
         def backward(ctx: Any, g: Any) -> Any:
             return 2 * g * ctx.saved_tensors[0]
 
@@ -165,7 +165,7 @@ def anomaly(T: Any) -> Any:
 
 
 def wrong_gradcheck(T: Any) -> Any:
-    class Wrong(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Wrong(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, a: Any) -> Any:
             return a * 2
@@ -190,7 +190,7 @@ def other_shapes(T: Any) -> Any:
 
 
 def module_before_init(T: Any) -> Any:
-    class Net(T.nn.Module):  # type: ignore[misc, name-defined]
+    class Net(T.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             self.layer = T.nn.Linear(2, 2)
 

@@ -150,7 +150,7 @@ def replay(plan: Plan, operands: Sequence[Any], out: Any, cotangents: Sequence[A
         known[constant] = tensor_from_array(array.copy()) if trace is None else trace.wrap(constant)
     known.update((v, ct) for v, ct in zip(plan.cotangents, cotangents, strict=True) if v is not None)
     known.update(zip(plan.placeholders, operands, strict=True))
-    if out is not None:
+    if out is not None and plan.forward is not None:
         known[plan.forward] = out
     for value in plan.order:
         arguments = [known[o] for o in value.operands]

@@ -312,7 +312,7 @@ def _zeros(type_: TensorType) -> Any:
     trace = modes.trace
     if trace is not None:
         return trace.wrap(full(type_, 0))
-    return tensor_from_array(np.zeros(type_.shape, type_.dtype.numpy))  # type: ignore[arg-type]
+    return tensor_from_array(np.zeros(type_.shape, type_.dtype.numpy))
 
 
 def _place(backward: Callable[..., Any]) -> str | None:

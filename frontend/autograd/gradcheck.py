@@ -90,7 +90,8 @@ class _Check:
             made = self.func(*self.inputs)
         finally:
             modes.grad = before
-        return [t for t in (made if isinstance(made, tuple | list) else (made,)) if isinstance(t, TensorBase)]
+        parts: Sequence[Any] = made if isinstance(made, tuple | list) else (made,)
+        return [t for t in parts if isinstance(t, TensorBase)]
 
     def arrays(self) -> list[Array]:
         """The floating outputs as numbers."""
@@ -186,8 +187,8 @@ class _Check:
             for i, tensor in zip(self.wrt, tensors, strict=True):
                 given[i] = tensor
             made = self.func(*given)
-            parts = made if isinstance(made, tuple | list) else (made,)
-            return tuple(t for t in parts if isinstance(t, TensorBase) and t.is_floating_point())
+            parts: Sequence[Any] = made if isinstance(made, tuple | list) else (made,)
+            return tuple(t for t in parts if isinstance(t, TensorBase) and t._layout.dtype.is_floating_point)
 
         for place, position in enumerate(self.wrt):
             numerical = self.numerical(position)

@@ -160,7 +160,7 @@ def called(hooks: dict[Any, Hook], engine: Engine, cotangent: Any) -> Any:
     return engine.start(tensor)
 
 
-def _checked(hook: Hook, replaced: Any, tensor: Tensor) -> Tensor:
+def _checked(hook: Hook, replaced: Any, tensor: Tensor) -> Any:
     name = getattr(hook, "__name__", type(hook).__name__)
     if not isinstance(replaced, TensorBase):
         raise DTypeError(
@@ -175,8 +175,7 @@ def _checked(hook: Hook, replaced: Any, tensor: Tensor) -> Tensor:
             where=_place(hook),
             fix="a gradient of the same shape and dtype",
         )
-    made: Any = replaced
-    return made
+    return replaced
 
 
 def _place(hook: Hook) -> str | None:

@@ -29,7 +29,10 @@ class _Frame:
     ) -> None:
         self.call = call
         self.state = get_rng_state() if preserve_rng_state else None
-        self.first, self.second = context_fn() if context_fn is not None else (None, None)
+        self.first: Any = None
+        self.second: Any = None
+        if context_fn is not None:
+            self.first, self.second = context_fn()
         self.where = user_line()
         self.count = 0
         self.found: dict[int, Any] = {}

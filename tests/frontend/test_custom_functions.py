@@ -83,7 +83,8 @@ def test_functions_behind_the_border_of_a_compiled_one() -> None:
 
 
 def test_functions_guard_what_they_saved() -> None:
-    for call in (lambda f, x: f(x), lambda f, x: ingot.jit(f)(x)):
+    calls: list[Callable[..., Any]] = [lambda f, x: f(x), lambda f, x: ingot.jit(f)(x)]
+    for call in calls:
 
         def twice(x: Any) -> Any:
             y = Cube.apply(x * 1, 1.0).sum()
@@ -125,7 +126,11 @@ def test_checkpoints_compute_again(reentrant: bool) -> None:
         return nn.functional.dropout(layer(x).tanh() * scale, 0.5)
 
     found = []
-    for call in (lambda x: block(x, 2.0), lambda x: checkpoint(block, x, 2.0, use_reentrant=reentrant)):
+    calls: list[Callable[..., Any]] = [
+        lambda x: block(x, 2.0),
+        lambda x: checkpoint(block, x, 2.0, use_reentrant=reentrant),
+    ]
+    for call in calls:
         ingot.manual_seed(0)
         layer.zero_grad()
         x = ingot.ones(2, 3, requires_grad=True)
@@ -141,7 +146,8 @@ def test_checkpoints_of_sequences_and_in_compiled_code() -> None:
     net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
     x = ingot.ones(2, 3)
     found = []
-    for call in (net, lambda v: checkpoint_sequential(net, 2, v, use_reentrant=False)):
+    calls: list[Callable[..., Any]] = [net, lambda v: checkpoint_sequential(net, 2, v, use_reentrant=False)]
+    for call in calls:
         for compiled in (False, True):
             net.zero_grad()
             loss = (ingot.jit(call) if compiled else call)(x).sum()
@@ -216,7 +222,8 @@ def test_anomaly_mode_names_the_line() -> None:
     compiled = ingot.jit(lambda v: (v.sqrt() * 0).sum())
     compiled(x)
     with ingot.autograd.detect_anomaly():
-        for call in (lambda v: (v.sqrt() * 0).sum(), compiled):
+        calls: list[Callable[..., Any]] = [lambda v: (v.sqrt() * 0).sum(), compiled]
+        for call in calls:
             with pytest.raises(
                 GradError, match=r"(?s)IG383.*SqrtBackward0.*test_custom_functions.py:\d+.*v.sqrt\(\) \* 0"
             ):
@@ -232,9 +239,7 @@ def test_anomaly_mode_names_the_line() -> None:
 
 
 def test_gradient_modes_decorate() -> None:
-    @ingot.no_grad
-    def plain() -> bool:
-        return ingot.is_grad_enabled()
+    plain: Any = ingot.no_grad(lambda: ingot.is_grad_enabled())
 
     @ingot.no_grad()
     def rows(n: int) -> Iterator[Any]:
