@@ -33,7 +33,7 @@ _HALVES = (dtypes.float16, dtypes.bfloat16)
 # magnitude: they say when to compile, not what is computed.
 _COMPILING, _PER_PARAMETER, _PER_ELEMENT = 1e4, 15.0, 1e-3
 # Code for more than this many kinds of steps (which parameters have gradients) is not kept.
-_VERSIONS = 3
+_VERSIONS = 2
 
 
 class FormulaOptimizer(Optimizer):
