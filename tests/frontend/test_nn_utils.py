@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 from typing import Any
 
 import pytest
@@ -106,6 +107,24 @@ def test_copies_of_parametrized_layers_are_their_own() -> None:
         other.weight_g.mul_(2)
     assert ingot.allclose(other.weight, 2 * layer.weight)
     assert repr(other) == repr(layer)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        utils.weight_norm,
+        utils.spectral_norm,
+        utils.parametrizations.weight_norm,
+        utils.parametrizations.spectral_norm,
+    ],
+)
+def test_normalised_layers_can_be_pickled(norm: Any) -> None:
+    layer = norm(nn.Linear(2, 3))
+    other = pickle.loads(pickle.dumps(layer)).eval()
+    assert type(other).__name__ == type(layer).__name__
+    x = ingot.ones(1, 2)
+    assert ingot.equal(other(x), layer.eval()(x))
+    assert other.state_dict().keys() == layer.state_dict().keys()
 
 
 def test_compiled_code_sees_a_parametrization_that_comes_later() -> None:

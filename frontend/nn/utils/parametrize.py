@@ -7,8 +7,9 @@ computed from are parameters of a ParametrizationList below `module.parametrizat
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ingot.core import TensorBase
 from ingot.modes import bump_epoch, no_grad
@@ -23,20 +24,39 @@ _caching = [0]
 _cache: dict[tuple[int, str], Tensor] = {}
 
 
-def set_properties(module: Module, properties: dict[str, property], prefix: str = "") -> None:
-    """Give the module a class of its own with these properties; without any, the class it had."""
+class Computed(NamedTuple):
+    """How an attribute of a module is read and, if it can be, written; both can be pickled."""
+
+    get: Callable[[Any], Tensor]
+    put: Callable[[Any, Tensor], None] | None = None
+
+
+def set_computed(module: Module, computed: Mapping[str, Computed], prefix: str = "") -> None:
+    """Give the module a class of its own, with these attributes computed; without any, the class it had."""
     base = plain_class(module)
     made = base
-    if properties:
-        own = {"__module__": base.__module__, "_plain_class": base, "_properties": properties, **properties}
-        made = type(prefix + base.__name__, (base,), own)
+    if computed:
+
+        def reduced(self: Module, protocol: Any) -> Any:
+            return _rebuilt, (base, dict(computed), prefix), self.__getstate__()
+
+        own = {"__module__": base.__module__, "_plain_class": base, "_computed": computed, "__reduce_ex__": reduced}
+        properties = {name: property(how.get, how.put) for name, how in computed.items()}
+        made = type(prefix + base.__name__, (base,), {**own, **properties})
     object.__setattr__(module, "__class__", made)
     bump_epoch()
 
 
-def properties_of(module: Module) -> dict[str, property]:
-    """The properties that the module's own class adds."""
-    return dict(type(module).__dict__.get("_properties", {}))
+def _rebuilt(base: type[Module], computed: Mapping[str, Computed], prefix: str) -> Module:
+    """Unpickle a module with computed attributes, as yet without its state."""
+    module = base.__new__(base)
+    set_computed(module, computed, prefix)
+    return module
+
+
+def computed_of(module: Module) -> dict[str, Computed]:
+    """The attributes that the module's own class computes."""
+    return dict(type(module).__dict__.get("_computed", {}))
 
 
 def plain_class(module: Module) -> type[Module]:
@@ -48,16 +68,16 @@ def plain_class(module: Module) -> type[Module]:
 type_before_parametrizations = plain_class
 
 
-def add_property(module: Module, name: str, get: Callable[[Any], Tensor], set: Any = None, prefix: str = "") -> None:
-    """From now on, `module.name` is `get(module)`."""
-    set_properties(module, {**properties_of(module), name: property(get, set)}, prefix)
+def add_computed(module: Module, name: str, how: Computed, prefix: str = "") -> None:
+    """From now on, `module.name` is computed when it is read."""
+    set_computed(module, {**computed_of(module), name: how}, prefix)
 
 
-def remove_property(module: Module, name: str, prefix: str = "") -> None:
+def remove_computed(module: Module, name: str, prefix: str = "") -> None:
     """`module.name` is an ordinary attribute again."""
-    left = properties_of(module)
+    left = computed_of(module)
     left.pop(name, None)
-    set_properties(module, left, prefix)
+    set_computed(module, left, prefix)
 
 
 @contextlib.contextmanager
@@ -169,21 +189,31 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     return len(found) > 0 if tensor_name is None else tensor_name in found
 
 
-def _computed(name: str) -> tuple[Callable[[Any], Tensor], Callable[[Any, Tensor], None]]:
-    def get(module: Module) -> Tensor:
+@dataclass(frozen=True)
+class _Get:
+    """Reads a parametrized tensor."""
+
+    name: str
+
+    def __call__(self, module: Module) -> Tensor:
         made: Tensor
         if not _caching[0]:
-            made = module.parametrizations[name]()
+            made = module.parametrizations[self.name]()
             return made
-        key = (id(module), name)
+        key = (id(module), self.name)
         if key not in _cache:
-            _cache[key] = module.parametrizations[name]()
+            _cache[key] = module.parametrizations[self.name]()
         return _cache[key]
 
-    def put(module: Module, value: Tensor) -> None:
-        module.parametrizations[name].right_inverse(value)
 
-    return get, put
+@dataclass(frozen=True)
+class _Put:
+    """Writes what a parametrized tensor is computed from."""
+
+    name: str
+
+    def __call__(self, module: Module, value: Tensor) -> None:
+        module.parametrizations[self.name].right_inverse(value)
 
 
 def register_parametrization(
@@ -214,8 +244,7 @@ def register_parametrization(
     if not is_parametrized(module):
         module.register_module("parametrizations", ModuleDict())
     module.parametrizations[tensor_name] = made
-    get, put = _computed(tensor_name)
-    add_property(module, tensor_name, get, put, "Parametrized")
+    add_computed(module, tensor_name, Computed(_Get(tensor_name), _Put(tensor_name)), "Parametrized")
     return module
 
 
@@ -243,7 +272,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
             tensor = Parameter(computed, any(t.requires_grad for t in originals))
         else:
             tensor = computed
-    remove_property(module, tensor_name, "Parametrized")
+    remove_computed(module, tensor_name, "Parametrized")
     del module.parametrizations[tensor_name]
     if not is_parametrized(module):
         del module.parametrizations
