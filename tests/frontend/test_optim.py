@@ -435,7 +435,7 @@ WAYS = ("arrays", "compiled", "eager code")
 def made(name: str, params: Any, way: str) -> Any:
     """An optimiser whose eager steps run on arrays or compiled."""
     optimiser = ALL[name](params)
-    optimiser._spent = np.inf if way == "eager code" else -np.inf
+    optimiser._spent = 1e18 if way == "eager code" else -np.inf
     return optimiser
 
 
