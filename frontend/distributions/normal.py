@@ -1,0 +1,66 @@
+"""The normal distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ingot.distributions import constraints
+from ingot.distributions.distribution import Distribution, broadcast_all
+from ingot.functional import sampling
+
+if TYPE_CHECKING:
+    from ingot.tensor import Tensor
+
+HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def standard_normal(shape: Any, like: Tensor) -> Tensor:
+    """Standard normal numbers in the dtype of a tensor."""
+    return sampling.randn(tuple(shape), dtype=like._layout.dtype)
+
+
+class Normal(Distribution):
+    """Normal with mean `loc` and standard deviation `scale`."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def stddev(self) -> Tensor:
+        return self.scale
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale.square()
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        return self.loc + standard_normal(shape, self.loc) * self.scale
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        return -((value - self.loc) ** 2) / (2 * self.scale**2) - self.scale.log() - HALF_LOG_TWO_PI
+
+    def cdf(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        return 0.5 * (1 + ((value - self.loc) * self.scale.reciprocal() / math.sqrt(2)).erf())
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
+
+    def entropy(self) -> Tensor:
+        return 0.5 + HALF_LOG_TWO_PI + self.scale.log()

@@ -1,0 +1,145 @@
+"""Continuous relaxations of Bernoulli and one-hot distributions (Maddison et al. 2017, Jang et al. 2017)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ingot.distributions import constraints
+from ingot.distributions.categorical import Categorical
+from ingot.distributions.distribution import Distribution, broadcast_all
+from ingot.distributions.probabilities import Chances, clamp_probs, only_one
+from ingot.distributions.transformed_distribution import TransformedDistribution
+from ingot.distributions.transforms import ExpTransform, SigmoidTransform
+from ingot.functional import sampling
+
+if TYPE_CHECKING:
+    from ingot.tensor import Tensor
+
+
+class LogitRelaxedBernoulli(Chances):
+    """The log-odds of a RelaxedBernoulli."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        only_one(probs, logits)
+        (given,) = broadcast_all(logits if probs is None else probs)
+        self.temperature = temperature
+        self.__dict__["logits" if probs is None else "probs"] = given
+        super().__init__(given.shape, validate_args=validate_args)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = tuple(self._extended_shape(sample_shape))
+        probs = clamp_probs(self.probs.expand(shape))
+        u = clamp_probs(sampling.rand(shape, dtype=probs._layout.dtype))
+        return (u.log() - (-u).log1p() + probs.log() - (-probs).log1p()) / self.temperature
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        away = self.logits - value * self.temperature
+        size = self.temperature.log() if hasattr(self.temperature, "log") else math.log(self.temperature)
+        return size + away - 2 * away.exp().log1p()
+
+
+class RelaxedBernoulli(TransformedDistribution):
+    """Numbers in (0, 1) that are nearer to 0 or 1 the lower the temperature is."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support: Any = constraints.unit_interval
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        super().__init__(LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args)
+
+    @property
+    def temperature(self) -> Any:
+        """The temperature."""
+        return self.base_dist.temperature
+
+    @property
+    def probs(self) -> Any:
+        """The probabilities."""
+        return self.base_dist.probs
+
+    @property
+    def logits(self) -> Any:
+        """The log-odds."""
+        return self.base_dist.logits
+
+
+class ExpRelaxedCategorical(Distribution):
+    """The logarithm of a RelaxedOneHotCategorical."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        self._categorical, self.temperature = Categorical(probs, logits), temperature
+        shape = self._categorical.param_shape
+        super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._alike(tuple(batch_shape))
+        new._categorical = self._categorical.expand(batch_shape)
+        return new
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities of the classes."""
+        return self._categorical.probs
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self._categorical.logits
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = tuple(self._extended_shape(sample_shape))
+        logits = self.logits
+        u = clamp_probs(sampling.rand(shape, dtype=logits._layout.dtype))
+        scores = (logits - (-u.log()).log()) / self.temperature
+        return scores - scores.logsumexp(-1, True)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._checked(value)
+        n = self._event_shape[0]
+        logits = self.logits
+        heat = self.temperature.log() if hasattr(self.temperature, "log") else math.log(self.temperature)
+        score = logits - value * self.temperature
+        return (score - score.logsumexp(-1, True)).sum(-1) + (math.lgamma(n) + heat * (n - 1))
+
+
+class RelaxedOneHotCategorical(TransformedDistribution):
+    """Probabilities that are nearer to one-hot vectors the lower the temperature is."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support: Any = constraints.simplex
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        super().__init__(ExpRelaxedCategorical(temperature, probs, logits), ExpTransform(), validate_args)
+
+    @property
+    def temperature(self) -> Any:
+        """The temperature."""
+        return self.base_dist.temperature
+
+    @property
+    def probs(self) -> Any:
+        """The probabilities of the classes."""
+        return self.base_dist.probs
+
+    @property
+    def logits(self) -> Any:
+        """The logarithms of the probabilities."""
+        return self.base_dist.logits
