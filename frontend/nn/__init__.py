@@ -161,3 +161,18 @@ else:
         if name == "modules":
             return importlib.import_module("ingot.nn.modules")
         raise AttributeError(f"module 'ingot.nn' has no attribute {name!r}")
+
+
+from ingot.nn.lazy import LazyBatchNorm1d as LazyBatchNorm1d
+from ingot.nn.lazy import LazyBatchNorm2d as LazyBatchNorm2d
+from ingot.nn.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from ingot.nn.lazy import LazyConv1d as LazyConv1d
+from ingot.nn.lazy import LazyConv2d as LazyConv2d
+from ingot.nn.lazy import LazyConv3d as LazyConv3d
+from ingot.nn.lazy import LazyConvTranspose1d as LazyConvTranspose1d
+from ingot.nn.lazy import LazyConvTranspose2d as LazyConvTranspose2d
+from ingot.nn.lazy import LazyConvTranspose3d as LazyConvTranspose3d
+from ingot.nn.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
+from ingot.nn.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
+from ingot.nn.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
+from ingot.nn.lazy import LazyLinear as LazyLinear

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from peer import Case, integer, real
+
+
+def seen(build: Callable[[Any], Any], *shape: int) -> Callable[[Any], Any]:
+    """A lazy layer after an input of this shape."""
+
+    def made(T: Any) -> Any:
+        module = build(T)
+        module(T.ones(*shape))
+        return module
+
+    return made
+
 
 CASES = [
     Case("conv1d", lambda T, x, w: T.nn.functional.conv1d(x, w), [real(2, 3, 9), real(4, 3, 3)], dtypes="half"),
@@ -165,6 +180,19 @@ CASES = [
     Case.module("ConvTranspose3d", lambda T: T.nn.ConvTranspose3d(2, 3, 2, stride=2), [real(1, 2, 2, 3, 2)]),
     Case.module("Unfold", lambda T: T.nn.Unfold((2, 3), padding=1), [real(2, 3, 4, 5)]),
     Case.module("Fold", lambda T: T.nn.Fold((4, 5), (2, 2)), [real(2, 8, 12)]),
+    Case.module("LazyConv1d", seen(lambda T: T.nn.LazyConv1d(4, 3), 2, 3, 8), [real(2, 3, 8)]),
+    Case.module("LazyConv2d", seen(lambda T: T.nn.LazyConv2d(4, 3, groups=2), 4, 6, 6), [real(2, 4, 6, 6)]),
+    Case.module("LazyConv3d", seen(lambda T: T.nn.LazyConv3d(2, 2, bias=False), 2, 3, 3, 3), [real(2, 3, 3, 3)]),
+    Case.module(
+        "LazyConvTranspose2d", seen(lambda T: T.nn.LazyConvTranspose2d(4, 3, 2), 1, 3, 4, 4), [real(2, 3, 4, 4)]
+    ),
+    Case.module("LazyLinear", seen(lambda T: T.nn.LazyLinear(4), 2, 3), [real(2, 3)]),
+    Case.module("LazyBatchNorm2d", seen(lambda T: T.nn.LazyBatchNorm2d(), 2, 3, 4, 4), [real(2, 3, 4, 4)]),
+    Case.module("LazyInstanceNorm1d", seen(lambda T: T.nn.LazyInstanceNorm1d(affine=True), 2, 3, 4), [real(2, 3, 4)]),
+    Case("lazy names", lambda T: [repr(T.nn.LazyConv2d(4, 3)), repr(T.nn.LazyLinear(2).weight)], jit=False),
+    Case.misuse("lazy groups", seen(lambda T: T.nn.LazyConv2d(4, 3, groups=2), 1, 3, 5, 5)),
+    Case.misuse("lazy rank", seen(lambda T: T.nn.LazyConv2d(4, 3), 5, 5)),
+    Case.misuse("lazy shape", lambda T: T.nn.LazyLinear(4).weight.shape),
     Case(
         "repr",
         lambda T: [
