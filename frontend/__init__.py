@@ -637,6 +637,7 @@ if TYPE_CHECKING:
     from ingot import cuda as cuda
     from ingot import distributions as distributions
     from ingot import linalg as linalg
+    from ingot import profiler as profiler
     from ingot import random as random
     from ingot import special as special
     from ingot import testing as testing
@@ -653,6 +654,7 @@ else:
             "cuda",
             "distributions",
             "linalg",
+            "profiler",
             "random",
             "special",
             "testing",

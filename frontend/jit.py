@@ -154,7 +154,8 @@ class CompiledFunction:
 
     def run(self, entry: Entry, args: tuple[Any, ...], leaves: Sequence[Any]) -> Any:
         """Call an entry that holds: natively if it can be, and once; from Python otherwise."""
-        if entry.native is None or self.retrying or (any_leaf_has_hooks() and any(map(_is_leaf, leaves))):
+        seen = Defaults.profiling or (any_leaf_has_hooks() and any(map(_is_leaf, leaves)))
+        if entry.native is None or self.retrying or seen:
             self.count["direct_calls"] += 1
             return run_directly(entry.recording, entry.program, entry.finish, leaves, entry.backward)
         entry.native.epoch = dispatch.epoch()

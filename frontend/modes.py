@@ -36,6 +36,8 @@ class Defaults:
 
     dtype: DType = dtypes.float32
     epoch: int = 0
+    # How many profiles are being taken; compiled functions are called through Python while it is not 0.
+    profiling: int = 0
     on_change: Callable[[], None] | None = None
 
 
