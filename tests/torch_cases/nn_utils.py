@@ -217,6 +217,48 @@ NORMED = [
 ]
 
 
+def orthogonal(shape: tuple[int, int], **options: Any) -> Any:
+    return lambda T: T.nn.utils.parametrizations.orthogonal(T.nn.Linear(*shape), **options)
+
+
+ORTHOGONAL = [
+    Case.module(
+        f"orthogonal {shape[0]} {shape[1]} {how} {trivial}",
+        orthogonal(shape, orthogonal_map=how, use_trivialization=trivial),
+        [real(2, shape[0])],
+        layouts=False,
+        jit=how != "cayley",
+        # Computed from numbers that were rounded to float32.
+        rtol=1e-5,
+        init=False,
+    )
+    for shape in ((3, 3), (3, 5), (5, 3))
+    for how in (None, "matrix_exp", "cayley", "householder")
+    for trivial in (True, False)
+] + [
+    Case(
+        "orthogonal assigned",
+        lambda T, x: of_orthogonal(T, x),
+        [real(4, 4)],
+        grad=False,
+        jit=False,
+        layouts=False,
+        dtypes=("float64",),
+        rtol=1e-6,
+    ),
+    Case.misuse("orthogonal map", lambda T: orthogonal((3, 3), orthogonal_map="x")(T)),
+    Case.misuse("orthogonal vector", lambda T: orthogonal((3, 3), name="bias")(T)),
+    Case.misuse("orthogonal of nothing", lambda T: orthogonal((3, 3), name="x")(T)),
+]
+
+
+def of_orthogonal(T: Any, x: Any) -> Any:
+    layer = orthogonal((4, 4))(T).to(x.dtype)
+    q = T.linalg.qr(x)[0]
+    layer.weight = q
+    return layer.weight - q
+
+
 def symmetric(T: Any) -> Any:
     class Symmetric(T.nn.Module):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
@@ -454,4 +496,4 @@ def skipped(T: Any) -> Any:
 
 SKIPPED = [Case("skip_init", skipped, seeded=True, dtypes=("float32",), jit=False)]
 
-CASES = SKIPPED + CLIPPING + VECTORS + NORMED + PARAMETRIZED + FUNCTIONAL + FUSED
+CASES = SKIPPED + ORTHOGONAL + CLIPPING + VECTORS + NORMED + PARAMETRIZED + FUNCTIONAL + FUSED

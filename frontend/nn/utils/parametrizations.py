@@ -8,6 +8,7 @@ from ingot.functional.reductions import norm
 from ingot.modes import no_grad
 from ingot.nn.convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ingot.nn.module import Module
+from ingot.nn.utils.orthogonal import orthogonal as orthogonal
 from ingot.nn.utils.parametrize import register_parametrization
 from ingot.runtime.errors import SpecError
 from ingot.source_lines import user_line
