@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingot.autograd import function as function
     from ingot.autograd import functional as functional
     from ingot.autograd import graph as graph
+    from ingot.autograd import profiler as profiler
     from ingot.autograd.function import Function as Function
     from ingot.autograd.variable import Variable as Variable
 else:
@@ -32,6 +33,7 @@ else:
         "functional": ("ingot.autograd.functional", None),
         "function": ("ingot.autograd.function", None),
         "graph": ("ingot.autograd.graph", None),
+        "profiler": ("ingot.autograd.profiler", None),
     }
 
     def __getattr__(name: str) -> Any:

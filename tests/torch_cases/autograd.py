@@ -441,7 +441,7 @@ def once(T: Any, x: Any) -> Any:
             return 2 * v * g
 
     x = leaf(x)
-    (a,) = T.autograd.grad(Once.apply(x).sum(), x, create_graph=True)
+    (a,) = T.autograd.grad(Once.apply(x).sum(), x)
     return a
 
 
