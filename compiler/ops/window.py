@@ -255,20 +255,21 @@ def side_by_side(shape: Shape, counts: Shape, window: Shape, stride: Steps, padd
 def repeated(ct: Value, shape: Shape, window: Shape, padding: Padding) -> Value:
     """The cotangent of a sum over windows side by side: every element gets that of the only window that holds it."""
     rank = len(shape)
+    lows: list[Any] = [low for low, _ in padding]
     pairs = tuple(n for count in ct.shape for n in (count, 1))
     grown = tuple(n for pair in zip(ct.shape, window, strict=True) for n in pair)
     covered = tuple(count * w for count, w in zip(ct.shape, window, strict=True))
     whole = reshape(expand(reshape(ct, shape=pairs), shape=grown), shape=covered)
     # Elements after the last window get nothing; where the padding is longer than they are, windows reach beyond them.
-    rest = [n + before - c for n, (before, _), c in zip(shape, padding, covered, strict=True)]
+    rest = [n + before - c for n, before, c in zip(shape, lows, covered, strict=True)]
     beyond = [r if isinstance(r, int) and r < 0 else 0 for r in rest]
     cut = part(
         whole,
-        start=tuple(before if before > 0 else 0 for before, _ in padding),
+        start=tuple(max(before, 0) for before in lows),
         stop=tuple(c + b for c, b in zip(covered, beyond, strict=True)),
         step=(1,) * rank,
     )
-    low = tuple(-before if before < 0 else 0 for before, _ in padding)
+    low = tuple(max(-before, 0) for before in lows)
     high = tuple(r - b for r, b in zip(rest, beyond, strict=True))
     return pad(cut, low=low, high=high, interior=(0,) * rank, value=0)
 

@@ -47,7 +47,7 @@ class UninitializedParameter(Parameter):
     def materialize(self, shape: Any, device: Any = None, dtype: DType | None = None) -> None:
         """Memory of this shape, not set; from here on it is a Parameter."""
         self.data = empty(tuple(shape), device=device, dtype=dtype or self._layout.dtype)
-        self.__class__ = Parameter
+        self.__class__ = Parameter  # type: ignore[assignment]
 
     @property
     def shape(self) -> Any:
@@ -99,10 +99,10 @@ class LazyModuleMixin(Module):
             dtype = {"dtype": own[0]._layout.dtype} if own else {}
             made = self.cls_to_become(**{self.counted: count}, **(self._arguments | dtype))
             with no_grad():
-                for name, parameter in self._parameters.items():
-                    if isinstance(parameter, UninitializedParameter):
-                        parameter.materialize(made._parameters[name]._layout.shape)
-                        copy_(parameter, made._parameters[name])
+                for parameter, drawn in zip(self._parameters.values(), made._parameters.values(), strict=True):
+                    if isinstance(parameter, UninitializedParameter) and drawn is not None:
+                        parameter.materialize(drawn._layout.shape)
+                        copy_(parameter, drawn)
             for name, buffer in self._buffers.items():
                 if buffer is not None and buffer._layout.numel == 0:
                     self._buffers[name] = made._buffers[name]

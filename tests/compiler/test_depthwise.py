@@ -50,7 +50,8 @@ CASES: list[tuple[tuple[int, ...], tuple[int, ...], int, dict[str, Any]]] = [
 def test_results_and_gradients_stay(x: Any, w: Any, groups: int, given: dict[str, Any]) -> None:
     graph = graph_of(x, w, groups, **given)
     arrays = [RNG.standard_normal(x), RNG.standard_normal(w)]
-    arrays.append(RNG.standard_normal(graph.outputs[0].type.shape))
+    shape: Any = graph.outputs[0].shape
+    arrays.append(RNG.standard_normal(shape))
     forward, backward = depthwise(graph), depthwise(dense_convolutions(vjp(graph, (0, 1))))
     assert convolutions(forward) == convolutions(backward) == 0
     for changed, whole in ((forward, graph), (backward, vjp(graph, (0, 1)))):

@@ -56,7 +56,7 @@ def test_conv2d_is_the_loops(compiled: bool, stride: int, padding: int, dilation
 @pytest.mark.parametrize(("stride", "padding", "dilation", "groups"), CASES)
 def test_gradients_of_conv2d(stride: int, padding: int, dilation: int, groups: int) -> None:
     x, w, b = (t.requires_grad_() for t in (numbers(2, 4, 7, 6), numbers(4, 4 // groups, 3, 2), numbers(4)))
-    assert gradcheck(lambda *a: ingot.conv2d(*a, stride, padding, dilation, groups), (x, w, b))
+    assert gradcheck(lambda x, w, b: ingot.conv2d(x, w, b, stride, padding, dilation, groups), (x, w, b))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ def distinct(*shape: int) -> Any:
     return ingot.tensor(RNG.permutation(int(np.prod(shape))).reshape(shape) / 7.0)
 
 
+def unpooled(x: Any, places: Any) -> Any:
+    return functional.max_unpool2d(x, places, 2, output_size=(5, 7))
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(("size", "window", "stride", "padding"), [(6, 2, 2, 0), (7, 3, 2, 1), (5, 3, 1, 1)])
 def test_maxima_and_their_places(compiled: bool, size: int, window: int, stride: int, padding: int) -> None:
@@ -58,7 +62,7 @@ def test_the_gradient_goes_to_the_maxima(compiled: bool) -> None:
         lambda x: functional.adaptive_avg_pool2d(x, (3, 2)),
         lambda x: functional.adaptive_max_pool2d(x, (3, 2)),
         lambda x: functional.lp_pool2d(x + 1, 3.0, 2),
-        lambda x: functional.max_unpool2d(*functional.max_pool2d(x, 2, return_indices=True), 2, output_size=(5, 7)),
+        lambda x: unpooled(*functional.max_pool2d(x, 2, return_indices=True)),
         lambda x: functional.max_pool3d(x.unsqueeze(0), 2),
     ],
 )
