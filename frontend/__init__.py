@@ -16,6 +16,13 @@ from ingot import promote as _promote
 from ingot import tree as tree
 from ingot.amp import GradScaler as GradScaler
 from ingot.amp import autocast as autocast
+from ingot.amp import get_autocast_dtype as get_autocast_dtype
+from ingot.amp import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from ingot.amp import is_autocast_cache_enabled as is_autocast_cache_enabled
+from ingot.amp import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from ingot.amp import is_autocast_enabled as is_autocast_enabled
+from ingot.amp import set_autocast_cache_enabled as set_autocast_cache_enabled
+from ingot.amp import set_autocast_enabled as set_autocast_enabled
 from ingot.calls import can_cast as can_cast
 from ingot.calls import make_public as _make_public
 from ingot.creation import arange as arange
@@ -358,6 +365,7 @@ from ingot.functional.sampling import randn_like as randn_like
 from ingot.functional.sampling import randperm as randperm
 from ingot.functional.searching import argwhere as argwhere
 from ingot.functional.searching import bucketize as bucketize
+from ingot.functional.searching import nonzero_static as nonzero_static
 from ingot.functional.searching import searchsorted as searchsorted
 from ingot.functional.searching import unique as unique
 from ingot.functional.searching import unique_consecutive as unique_consecutive
@@ -476,6 +484,16 @@ from ingot.functional.unary import tanh as tanh
 from ingot.functional.unary import trunc as trunc
 from ingot.indexing import index_put as index_put
 from ingot.jit import jit as jit
+from ingot.later import complex as complex
+from ingot.later import complex32 as complex32
+from ingot.later import complex64 as complex64
+from ingot.later import complex128 as complex128
+from ingot.later import imag as imag
+from ingot.later import istft as istft
+from ingot.later import polar as polar
+from ingot.later import stft as stft
+from ingot.later import view_as_complex as view_as_complex
+from ingot.later import view_as_real as view_as_real
 from ingot.legacy import BFloat16Tensor as BFloat16Tensor
 from ingot.legacy import BoolTensor as BoolTensor
 from ingot.legacy import ByteTensor as ByteTensor
@@ -548,6 +566,9 @@ from ingot.windows import kaiser_window as kaiser_window
 # Dtypes, under PyTorch's names.
 result_type = _promote.result_dtype
 compile = jit
+cfloat, cdouble, chalf = complex64, complex128, complex32
+UntypedStorage = _memory.UntypedStorage
+TypedStorage = _memory.TypedStorage
 # There are no complex dtypes, whose parts and conjugates would differ.
 conj = conj_physical = real = resolve_conj = resolve_neg = _memory.itself
 is_conj = is_neg = is_inference = is_distributed = _memory.always_false
@@ -622,6 +643,29 @@ def broadcast_shapes(*shapes: Any) -> Size:
     return Size(_broadcast_shapes(*shapes))
 
 
+def typename(obj: object) -> str:
+    """The name of a tensor's type ("torch.FloatTensor" there), or of an object's class with its module."""
+    if isinstance(obj, Tensor):
+        return str(obj.type())
+    kind = obj if isinstance(obj, type) else type(obj)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory, off the tape."""
+    return input.detach()
+
+
+def detach_(input: Tensor) -> Tensor:
+    """Take the tensor off the tape."""
+    return input.detach_()
+
+
+def get_device(input: Tensor) -> builtins.int:
+    """-1: the CPU."""
+    return -1
+
+
 def numel(input: Tensor) -> Any:
     """The number of elements."""
     return input.numel()
@@ -636,6 +680,7 @@ if TYPE_CHECKING:
     from ingot import backends as backends
     from ingot import cuda as cuda
     from ingot import distributions as distributions
+    from ingot import fft as fft
     from ingot import linalg as linalg
     from ingot import profiler as profiler
     from ingot import random as random
@@ -653,6 +698,7 @@ else:
             "backends",
             "cuda",
             "distributions",
+            "fft",
             "linalg",
             "profiler",
             "random",

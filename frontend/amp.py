@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from ingot.runtime.dtypes import DType, bfloat16
+from ingot.runtime.dtypes import DType, bfloat16, float16
 from ingot.runtime.errors import SpecError
 from ingot.source_lines import user_line
 
@@ -129,3 +129,38 @@ def custom_fwd(fwd: Any = None, *, device_type: str = "cuda", cast_inputs: DType
 def custom_bwd(bwd: Any = None, *, device_type: str = "cuda") -> Any:
     """The function itself."""
     return bwd if bwd is not None else custom_bwd
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """False: nothing is converted."""
+    return False
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """False: nothing is converted."""
+    return False
+
+
+def is_autocast_cache_enabled() -> bool:
+    """False: there is nothing to keep."""
+    return False
+
+
+def set_autocast_cache_enabled(enabled: bool) -> None:
+    """Nothing."""
+
+
+def set_autocast_enabled(device_type: Any, enabled: bool = False) -> None:
+    """Off is what it is. Raises SpecError (IG349) for the CPU and True."""
+    if device_type == "cpu" and enabled:
+        autocast("cpu")
+
+
+def get_autocast_dtype(device_type: str) -> DType:
+    """What autocast would convert to: bfloat16 on the CPU, float16 elsewhere."""
+    return bfloat16 if device_type == "cpu" else float16
+
+
+def get_autocast_gpu_dtype() -> DType:
+    """float16."""
+    return float16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ingot import creation
-from ingot.core import TensorBase, is_tensor
+from ingot.core import TensorBase
 from ingot.modes import set_default_dtype
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
@@ -67,4 +67,3 @@ def set_default_tensor_type(t: Any) -> None:
     if known is None:
         raise DTypeError("IG214", f"invalid type: {t!r}", where=user_line(), fix="set_default_dtype(ingot.float64)")
     set_default_dtype(known)
-

@@ -313,9 +313,7 @@ class Tensor(TensorMethods):
     @property
     def imag(self) -> Tensor:
         """Raises OperandError (IG347): there are no complex dtypes."""
-        raise OperandError(
-            "IG347", "imag is not implemented for tensors with non-complex dtypes.", where=user_line()
-        )
+        raise OperandError("IG347", "imag is not implemented for tensors with non-complex dtypes.", where=user_line())
 
     # ---- Python's protocols
 

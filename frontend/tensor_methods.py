@@ -275,6 +275,7 @@ class TensorMethods(TensorBase):
     unsafe_split_with_sizes = joining.unsafe_split_with_sizes
     unsafe_chunk = joining.unsafe_chunk
     argwhere = searching.argwhere
+    nonzero_static = searching.nonzero_static
     chunk = joining.chunk
     tensor_split = joining.tensor_split
     repeat = joining.repeat

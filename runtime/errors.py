@@ -179,7 +179,6 @@ CODES: dict[str, str] = {
     "IG346": "out= takes one tensor per result, of a dtype that the result may be converted to, in eager code of any "
     "shape, in compiled code of the shape of the result. Nothing is recorded for a gradient.",
     "IG347": "Complex numbers come later. Keep real and imaginary parts in two real tensors.",
-    "IG348": "The function works on the elements as they are, outside of compiled code only.",
     "IG349": "The mixed precision of autocast comes later. Convert modules and tensors with .to(ingot.bfloat16).",
     "IG350": "This machine's GPUs are out of reach of this build, which computes on the CPU.",
     "IG356": "An equation of einsum names each dimension of each operand by a letter; letters of the result occur in "

@@ -212,9 +212,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     axes = (dims,) if isinstance(dims, int) else tuple(dims)
     x = input
     if len(moves) != len(axes):
-        raise ShapeError(
-            "IG202", f"roll: shifts {moves} and dims {axes} must be of one length", where=user_line()
-        )
+        raise ShapeError("IG202", f"roll: shifts {moves} and dims {axes} must be of one length", where=user_line())
     for move, dim in zip(moves, axes, strict=True):
         axis = axis_of(x, dim)
         size: Any = x._layout.shape[axis]

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ingot.core import array_of, is_tensor, own_array, tensor_from_array
-from ingot.functional.arithmetic import le, lt
-from ingot.functional.gathering import gather, needs_values, nonzero
+from ingot.creation import arange
+from ingot.functional.arithmetic import le, lt, ne, where
+from ingot.functional.gathering import gather, needs_values, nonzero, sort
+from ingot.functional.joining import cat, stack
 from ingot.functional.reductions import axis_of
 from ingot.functional.reductions import sum as total
-from ingot.functional.shaping import unsqueeze
+from ingot.functional.shaping import flatten, reshape, unsqueeze
+from ingot.functional.unary import logical_not
 from ingot.modes import modes
 from ingot.promote import cast_to, splat
 from ingot.runtime import dtypes
@@ -113,3 +116,19 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         found.append(rest % size)
         rest = rest // size
     return tuple(reversed(found))
+
+
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The first `size` rows of `nonzero`, filled up with a number where there are fewer; compiles."""
+    shape = input._layout.shape
+    mask = flatten(ne(input, 0))
+    # Elements that are not zero come first, in their order.
+    order = sort(cast_to(logical_not(mask), dtypes.uint8), 0, stable=True).indices
+    count = total(mask)
+    kept = order[:size]
+    missing = size - kept._layout.shape[0]  # type: ignore[operator]
+    if isinstance(missing, int) and missing > 0:
+        kept = cat([kept, splat(0, dtypes.int64, (missing,))])
+    counter = arange(size)
+    columns = stack(list(unravel_index(kept, shape)), 1) if shape else reshape(kept[:0], (0, 0))
+    return where(unsqueeze(lt(counter, count), 1), columns, fill_value)

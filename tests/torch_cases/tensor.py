@@ -1,4 +1,4 @@
-"""What tensors are and do in Python: attributes, conversions, protocols, printing, memory, in-place changes of shape."""
+"""What tensors are and do in Python: attributes, conversions, protocols, printing, memory, changes of shape."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pickle
 from typing import Any
 
 import numpy as np
-from peer import Case, boolean, integer, nograd, real
+from peer import Case, integer, nograd, real
 
 
 def text(make: Any) -> Any:
@@ -24,18 +24,71 @@ def text(make: Any) -> Any:
 
 def printing() -> list[Case]:
     plain: dict[str, Any] = {
-        "floats": lambda T: [T.tensor([1.0, 2.5, -3.25]), T.tensor([1.0, 2.0]), T.tensor(3.14159), T.tensor([0.1, 1000.0]), T.tensor([1e-5, 1.0]), T.tensor([1e10, 1.0]), T.tensor([123456.789])],
-        "special": lambda T: [T.tensor([math.nan, math.inf, -math.inf, 1.0]), T.tensor([math.nan]), T.tensor([math.inf, 2.0]), T.tensor([-0.0, 0.0]), T.tensor(math.nan)],
-        "integers": lambda T: [T.tensor([1, -20, 300]), T.tensor(7), T.tensor([[1, 2], [30, 4]]), T.tensor([1], dtype=T.int32), T.tensor([1], dtype=T.uint8)],
+        "floats": lambda T: [
+            T.tensor([1.0, 2.5, -3.25]),
+            T.tensor([1.0, 2.0]),
+            T.tensor(3.14159),
+            T.tensor([0.1, 1000.0]),
+            T.tensor([1e-5, 1.0]),
+            T.tensor([1e10, 1.0]),
+            T.tensor([123456.789]),
+        ],
+        "special": lambda T: [
+            T.tensor([math.nan, math.inf, -math.inf, 1.0]),
+            T.tensor([math.nan]),
+            T.tensor([math.inf, 2.0]),
+            T.tensor([-0.0, 0.0]),
+            T.tensor(math.nan),
+        ],
+        "integers": lambda T: [
+            T.tensor([1, -20, 300]),
+            T.tensor(7),
+            T.tensor([[1, 2], [30, 4]]),
+            T.tensor([1], dtype=T.int32),
+            T.tensor([1], dtype=T.uint8),
+        ],
         "bools": lambda T: [T.tensor([True, False]), T.tensor(True), T.tensor([[True], [False]])],
-        "dtypes": lambda T: [T.tensor([1.5], dtype=d) for d in (T.float64, T.float16, T.bfloat16)] + [T.ones(2, dtype=T.int16), T.ones(2, dtype=T.int8)],
-        "empty": lambda T: [T.zeros(0), T.zeros(0, 3), T.zeros(2, 0), T.zeros(0, dtype=T.int64), T.zeros(0, 2, dtype=T.bool), T.tensor([])],
-        "shapes": lambda T: [T.arange(6.0).reshape(2, 3), T.arange(24).reshape(2, 3, 4), T.ones(1, 1, 1), T.arange(16).reshape(2, 2, 2, 2)],
-        "long": lambda T: [T.arange(2000), T.arange(2000.0), T.zeros(50, 50), T.arange(1001.0).reshape(7, 143), T.ones(2, 3, 500)],
+        "dtypes": lambda T: (
+            [T.tensor([1.5], dtype=d) for d in (T.float64, T.float16, T.bfloat16)]
+            + [T.ones(2, dtype=T.int16), T.ones(2, dtype=T.int8)]
+        ),
+        "empty": lambda T: [
+            T.zeros(0),
+            T.zeros(0, 3),
+            T.zeros(2, 0),
+            T.zeros(0, dtype=T.int64),
+            T.zeros(0, 2, dtype=T.bool),
+            T.tensor([]),
+        ],
+        "shapes": lambda T: [
+            T.arange(6.0).reshape(2, 3),
+            T.arange(24).reshape(2, 3, 4),
+            T.ones(1, 1, 1),
+            T.arange(16).reshape(2, 2, 2, 2),
+        ],
+        "long": lambda T: [
+            T.arange(2000),
+            T.arange(2000.0),
+            T.zeros(50, 50),
+            T.arange(1001.0).reshape(7, 143),
+            T.ones(2, 3, 500),
+        ],
         "wide": lambda T: [T.arange(40), T.arange(40.0) / 7, T.arange(40.0).reshape(2, 20) * 1000.5],
-        "grad": lambda T: [T.ones(2, requires_grad=True), T.nn.Parameter(T.ones(2)), T.ones(2, requires_grad=True).detach()],
+        "grad": lambda T: [
+            T.ones(2, requires_grad=True),
+            T.nn.Parameter(T.ones(2)),
+            T.ones(2, requires_grad=True).detach(),
+        ],
         "views": lambda T: [T.arange(6).reshape(2, 3).t(), T.arange(10)[::3], T.ones(1).expand(3)],
-        "scientific": lambda T: [T.tensor([1e-8, 1e8]), T.tensor([1.0, 1e5]), T.tensor([0.001, 100.0]), T.tensor([1e-4, 1e-5]), T.tensor(1e-10), T.tensor(123456789.0), T.tensor([1.0, 123456789.0])],
+        "scientific": lambda T: [
+            T.tensor([1e-8, 1e8]),
+            T.tensor([1.0, 1e5]),
+            T.tensor([0.001, 100.0]),
+            T.tensor([1e-4, 1e-5]),
+            T.tensor(1e-10),
+            T.tensor(123456789.0),
+            T.tensor([1.0, 123456789.0]),
+        ],
     }
     cases = [Case(f"printing {name}", text(make), layouts=False, jit=False) for name, make in plain.items()]
     options: tuple[dict[str, Any], ...] = (
@@ -52,8 +105,31 @@ def printing() -> list[Case]:
         cases.append(Case(f"printing with {chosen}", lambda T, o=chosen: printed(T, o), jit=False))
     return [
         *cases,
-        Case("printing sizes", lambda T: [str(T.ones(2, 3).shape).split(".")[1], repr(T.Size([])).split(".")[1], str(T.ones(2).dtype).split(".")[1], str(T.device("cpu")), repr(T.device("cuda", 1)), str(T.strided).split(".")[1]], jit=False),
-        Case("formatting", lambda T, x: [f"{x:.3f}", f"{x.item():.2f}", format(T.tensor(5), "d"), f"{T.tensor(2.5)}", f"{T.tensor([1.0])}"], [nograd(real())], jit=False, layouts=False),
+        Case(
+            "printing sizes",
+            lambda T: [
+                str(T.ones(2, 3).shape).split(".")[1],
+                repr(T.Size([])).split(".")[1],
+                str(T.ones(2).dtype).split(".")[1],
+                str(T.device("cpu")),
+                repr(T.device("cuda", 1)),
+                str(T.strided).split(".")[1],
+            ],
+            jit=False,
+        ),
+        Case(
+            "formatting",
+            lambda T, x: [
+                f"{x:.3f}",
+                f"{x.item():.2f}",
+                format(T.tensor(5), "d"),
+                f"{T.tensor(2.5)}",
+                f"{T.tensor([1.0])}",
+            ],
+            [nograd(real())],
+            jit=False,
+            layouts=False,
+        ),
     ]
 
 
@@ -67,17 +143,154 @@ def printed(T: Any, options: dict[str, Any]) -> Any:
 
 def conversions() -> list[Case]:
     return [
-        Case("to dtypes", lambda T, x: [x.to(T.float64), x.to(dtype=T.float16), x.double(), x.half(), x.bfloat16(), x.float(), x.type(T.float64), x.to(T.int32), x.long(), x.int(), x.short(), x.char(), x.bool()], [real(3, 4)]),
-        Case("to forms", lambda T, x, i: [x.to("cpu"), x.to(T.device("cpu")), x.to("cpu", T.float64), x.to(device="cpu", dtype=T.int64), x.to(i), x.to(i, non_blocking=True), x.to(T.float64, copy=True), x.to("cpu", non_blocking=True, copy=True), x.to(x.dtype) is x, x.to(x) is x, x.to(x.dtype, copy=True) is x, x.to(memory_format=T.preserve_format), x.to(T.float32, False, True)], [nograd(real(3)), integer(3)], jit=False),
-        Case("type names", lambda T, x: [x.type("torch.FloatTensor"), x.type("torch.LongTensor"), x.type(T.DoubleTensor), x.type(T.int64), x.type().split(".")[1], x.long().type().split(".")[1], x.type_as(T.ones(1, dtype=T.int32)), x.bool().type().split(".")[1]], [nograd(real(3))], jit=False),
-        Case("to integers", lambda T, x: [x.long(), (x * 100).byte() if False else x.abs().byte(), x.bool(), T.tensor([1.9, -1.9]).int(), T.tensor([0.0, 0.5]).bool()], [nograd(real(3))]),
-        Case("item tolist", lambda T, x, i: [x[0].item() == x[0].item(), i.tolist(), x.double()[1].tolist(), T.tensor([[True]]).tolist(), T.tensor(2).tolist(), T.zeros(0).tolist(), T.zeros(2, 0).tolist(), i[0].item()], [nograd(real(3)), integer(3)], jit=False),
-        Case("numbers", lambda T, i: [int(i[0]), float(i[0]), bool(i[0]), complex(i[0]), [10, 20, 30][T.tensor(1)], range(T.tensor(3)), round(T.tensor(2.6).item()), math.sqrt(T.tensor(4.0)), divmod(T.tensor(7).item(), 2)], [integer(3)], jit=False),
-        Case("numpy", lambda T, x: [T.from_numpy(x.numpy()), x.numpy().dtype.name, T.from_numpy(np.asarray(x)), T.from_numpy(np.array(x, dtype=np.float64)), x.t().numpy().strides == x.t().numpy().strides, x.numpy(force=True).shape], [nograd(real(3, 4))], jit=False),
+        Case(
+            "to dtypes",
+            lambda T, x: [
+                x.to(T.float64),
+                x.to(dtype=T.float16),
+                x.double(),
+                x.half(),
+                x.bfloat16(),
+                x.float(),
+                x.type(T.float64),
+                x.to(T.int32),
+                x.long(),
+                x.int(),
+                x.short(),
+                x.char(),
+                x.bool(),
+            ],
+            [real(3, 4)],
+        ),
+        Case(
+            "to forms",
+            lambda T, x, i: [
+                x.to("cpu"),
+                x.to(T.device("cpu")),
+                x.to("cpu", T.float64),
+                x.to(device="cpu", dtype=T.int64),
+                x.to(i),
+                x.to(i, non_blocking=True),
+                x.to(T.float64, copy=True),
+                x.to("cpu", non_blocking=True, copy=True),
+                x.to(x.dtype) is x,
+                x.to(x) is x,
+                x.to(x.dtype, copy=True) is x,
+                x.to(memory_format=T.preserve_format),
+                x.to(T.float32, False, True),
+            ],
+            [nograd(real(3)), integer(3)],
+            jit=False,
+        ),
+        Case(
+            "type names",
+            lambda T, x: [
+                x.type("torch.FloatTensor"),
+                x.type("torch.LongTensor"),
+                x.type(T.DoubleTensor),
+                x.type(T.int64),
+                x.type().split(".")[1],
+                x.long().type().split(".")[1],
+                x.type_as(T.ones(1, dtype=T.int32)),
+                x.bool().type().split(".")[1],
+            ],
+            [nograd(real(3))],
+            jit=False,
+        ),
+        Case(
+            "to integers",
+            lambda T, x: [
+                x.long(),
+                x.abs().byte(),
+                x.bool(),
+                T.tensor([1.9, -1.9]).int(),
+                T.tensor([0.0, 0.5]).bool(),
+            ],
+            [nograd(real(3))],
+        ),
+        Case(
+            "item tolist",
+            lambda T, x, i: [
+                x[0].item() == x[0].item(),
+                i.tolist(),
+                x.double()[1].tolist(),
+                T.tensor([[True]]).tolist(),
+                T.tensor(2).tolist(),
+                T.zeros(0).tolist(),
+                T.zeros(2, 0).tolist(),
+                i[0].item(),
+            ],
+            [nograd(real(3)), integer(3)],
+            jit=False,
+        ),
+        Case(
+            "numbers",
+            lambda T, i: [
+                int(i[0]),
+                float(i[0]),
+                bool(i[0]),
+                complex(i[0]),
+                [10, 20, 30][T.tensor(1)],
+                range(T.tensor(3)),
+                round(T.tensor(2.6).item()),
+                math.sqrt(T.tensor(4.0)),
+                divmod(T.tensor(7).item(), 2),
+            ],
+            [integer(3)],
+            jit=False,
+        ),
+        Case(
+            "numpy",
+            lambda T, x: [
+                T.from_numpy(x.numpy()),
+                x.numpy().dtype.name,
+                T.from_numpy(np.asarray(x)),
+                T.from_numpy(np.array(x, dtype=np.float64)),
+                x.t().numpy().strides == x.t().numpy().strides,
+                x.numpy(force=True).shape,
+            ],
+            [nograd(real(3, 4))],
+            jit=False,
+        ),
         Case("numpy shares", lambda T: shares(T), jit=False),
-        Case("NumPy's functions", lambda T, x: [np.sum(x.numpy()), T.as_tensor(np.asarray(np.sin(x))), np.asarray(x).tolist() == x.tolist(), np.add(x.numpy(), 1).tolist() == (x + 1).tolist(), np.float64(2) * x], [nograd(real(3))], dtypes=("float64",), jit=False),
-        Case("deepcopy and pickle", lambda T, x: [copy.deepcopy(x), copy.copy(x), pickle.loads(pickle.dumps(x)), copy.deepcopy([x, x])[1], saved(T, x), copy.deepcopy(T.nn.Parameter(x.detach()))], [real(3, 4)], jit=False),
-        Case("dlpack", lambda T, x: [T.from_dlpack(x), T.utils.dlpack.from_dlpack(T.utils.dlpack.to_dlpack(x)), T.from_numpy(np.from_dlpack(x).copy()), T.from_dlpack(np.arange(3.0)), x.__dlpack_device__()[1]], [nograd(real(3, 4))], jit=False),
+        Case(
+            "NumPy's functions",
+            lambda T, x: [
+                np.sum(x.numpy()),
+                T.as_tensor(np.asarray(np.sin(x))),
+                np.asarray(x).tolist() == x.tolist(),
+                np.add(x.numpy(), 1).tolist() == (x + 1).tolist(),
+                np.float64(2) * x,
+            ],
+            [nograd(real(3))],
+            dtypes=("float64",),
+            jit=False,
+        ),
+        Case(
+            "deepcopy and pickle",
+            lambda T, x: [
+                copy.deepcopy(x),
+                copy.copy(x),
+                pickle.loads(pickle.dumps(x)),
+                copy.deepcopy([x, x])[1],
+                saved(T, x),
+                copy.deepcopy(T.nn.Parameter(x.detach())),
+            ],
+            [real(3, 4)],
+            jit=False,
+        ),
+        Case(
+            "dlpack",
+            lambda T, x: [
+                T.from_dlpack(x),
+                T.utils.dlpack.from_dlpack(T.utils.dlpack.to_dlpack(x)),
+                T.from_numpy(np.from_dlpack(x).copy()),
+                T.from_dlpack(np.arange(3.0)),
+                x.__dlpack_device__()[1],
+            ],
+            [nograd(real(3, 4))],
+            jit=False,
+        ),
         Case.misuse("item of several", lambda T, x: x.item(), [real(3)]),
         Case.misuse("bool of several", lambda T, x: bool(x), [real(3)]),
         Case.misuse("bool of none", lambda T: bool(T.zeros(0))),
@@ -112,24 +325,100 @@ def shares(T: Any) -> Any:
     y[1, 1] = 7
     z = x.detach()
     z[2] = 6
-    return [x, array.tolist(), y, x.data_ptr() == z.data_ptr(), y.data_ptr() == x.data_ptr(), x[1:].data_ptr() - x.data_ptr()]
+    return [
+        x,
+        array.tolist(),
+        y,
+        x.data_ptr() == z.data_ptr(),
+        y.data_ptr() == x.data_ptr(),
+        x[1:].data_ptr() - x.data_ptr(),
+    ]
 
 
 def attributes() -> list[Case]:
     return [
-        Case("attributes", lambda T, x: [x.dtype, x.device, x.layout, x.requires_grad, x.is_leaf, x.grad, x.grad_fn, x.ndim, list(x.shape), x.itemsize, x.element_size(), x.nbytes, x.is_cuda, x.is_cpu, x.is_sparse, x.is_quantized, x.is_meta, x.is_mps, x.names if False else None, x.name, x.retains_grad, x.output_nr], [nograd(real(3, 4))], jit=False),
-        Case("questions", lambda T, x, i: [x.is_floating_point(), i.is_floating_point(), x.is_complex(), x.is_signed(), i.byte().is_signed(), x.is_contiguous(), x.t().is_contiguous(), x.is_pinned(), x.is_shared(), x.is_inference(), x.get_device(), x.is_same_size(i), x.is_set_to(x), T.is_tensor(x), T.is_tensor(1), T.is_floating_point(x), T.is_nonzero(T.tensor(1)), x.is_conj(), x.is_neg(), T.is_complex(x), T.is_storage(x.storage())], [nograd(real(3, 4)), integer(3, 4)], jit=False, layouts=False),
-        Case("channels last questions", lambda T: [T.ones(2, 3, 4, 5).is_contiguous(memory_format=T.channels_last), T.ones(2, 4, 5, 3).permute(0, 3, 1, 2).is_contiguous(memory_format=T.channels_last)], jit=False),
+        Case(
+            "attributes",
+            lambda T, x: [
+                x.dtype,
+                x.device,
+                x.layout,
+                x.requires_grad,
+                x.is_leaf,
+                x.grad,
+                x.grad_fn,
+                x.ndim,
+                list(x.shape),
+                x.itemsize,
+                x.element_size(),
+                x.nbytes,
+                x.is_cuda,
+                x.is_cpu,
+                x.is_sparse,
+                x.is_quantized,
+                x.is_meta,
+                x.is_mps,
+                x.name,
+                x.retains_grad,
+                x.output_nr,
+            ],
+            [nograd(real(3, 4))],
+            jit=False,
+        ),
+        Case(
+            "questions",
+            lambda T, x, i: [
+                x.is_floating_point(),
+                i.is_floating_point(),
+                x.is_complex(),
+                x.is_signed(),
+                i.byte().is_signed(),
+                x.is_contiguous(),
+                x.t().is_contiguous(),
+                x.is_pinned(),
+                x.is_shared(),
+                x.is_inference(),
+                x.get_device(),
+                x.is_same_size(i),
+                x.is_set_to(x),
+                T.is_tensor(x),
+                T.is_tensor(1),
+                T.is_floating_point(x),
+                T.is_nonzero(T.tensor(1)),
+                x.is_conj(),
+                x.is_neg(),
+                T.is_complex(x),
+                T.is_storage(x.storage()),
+            ],
+            [nograd(real(3, 4)), integer(3, 4)],
+            jit=False,
+            layouts=False,
+        ),
+        Case(
+            "channels last questions",
+            lambda T: [
+                T.ones(2, 3, 4, 5).is_contiguous(memory_format=T.channels_last),
+                T.ones(2, 4, 5, 3).permute(0, 3, 1, 2).is_contiguous(memory_format=T.channels_last),
+            ],
+            jit=False,
+        ),
         Case("transposes", lambda T, x: [x.T, x.mT, x.H, x.mH, x.adjoint(), x.t()], [real(3, 4)]),
         Case("real parts", lambda T, x: [x.real, T.real(x), x.conj(), x.resolve_conj(), x.resolve_neg()], [real(3)]),
         Case("data", lambda T, x: data(T, x.clone()), [nograd(real(3))], jit=False),
         Case("requires_grad", lambda T, x: requires(T, x), [nograd(real(3))], jit=False),
         Case("grad", lambda T, x: gradients(T, x), [nograd(real(3))], jit=False),
         Case("retain_grad", lambda T, x: retained(T, x), [nograd(real(3))], jit=False),
-        Case("hash and identity", lambda T, x: [hash(x) == hash(x), x in [x] if False else True, {x: 1}[x], len({x, x}), x is x.detach()], [nograd(real(1))], jit=False),
+        Case(
+            "hash and identity",
+            lambda T, x: [hash(x) == hash(x), {x: 1}[x], len({x, x}), x is x.detach()],
+            [nograd(real(1))],
+            jit=False,
+        ),
         Case("subclasses", lambda T, x: subclasses(T, x), [nograd(real(3))], jit=False),
         Case.misuse("requires_grad of integers", lambda T, x: x.requires_grad_(), [integer(3)]),
-        Case.misuse("requires_grad of a result", lambda T, x: setattr(x.requires_grad_() * 2, "requires_grad", False), [real(3)]),
+        Case.misuse(
+            "requires_grad of a result", lambda T, x: setattr(x.requires_grad_() * 2, "requires_grad", False), [real(3)]
+        ),
         Case.misuse("retain_grad without", lambda T, x: x.retain_grad(), [real(3)]),
         Case.misuse("cuda", lambda T, x: x.cuda(), [real(3)]),
         Case.misuse("imag", lambda T, x: x.imag, [real(3)]),
@@ -153,7 +442,15 @@ def requires(T: Any, x: Any) -> Any:
     y.requires_grad = False
     with T.no_grad():
         v = z + 1
-    return [y.requires_grad, z.requires_grad, z.is_leaf, w.requires_grad, v.requires_grad, w.is_leaf, T.is_grad_enabled()]
+    return [
+        y.requires_grad,
+        z.requires_grad,
+        z.is_leaf,
+        w.requires_grad,
+        v.requires_grad,
+        w.is_leaf,
+        T.is_grad_enabled(),
+    ]
 
 
 def gradients(T: Any, x: Any) -> Any:
@@ -185,17 +482,50 @@ def subclasses(T: Any, x: Any) -> Any:
             return self * 2
 
     made = x.as_subclass(Named)
-    return [isinstance(made, Named), made.label, made.doubled().tolist() == (x * 2).tolist(), isinstance(Named([1.0, 2.0]), Named), isinstance(x, T.Tensor), isinstance(T.nn.Parameter(x), T.Tensor)]
+    return [
+        isinstance(made, Named),
+        made.label,
+        made.doubled().tolist() == (x * 2).tolist(),
+        isinstance(Named([1.0, 2.0]), Named),
+        isinstance(x, T.Tensor),
+        isinstance(T.nn.Parameter(x), T.Tensor),
+    ]
 
 
 def memory() -> list[Case]:
     return [
         Case("storages", lambda T, x: storages(T, x), [nograd(real(3, 4))], jit=False, layouts=False),
         Case("resize_", lambda T: resizes(T), jit=False),
-        Case("set_", lambda T, x: [x.clone().set_(T.ones(2, dtype=x.dtype)), T.zeros(0, dtype=x.dtype).set_(x.clone().storage(), 1, (2, 2), (2, 1)), x.clone().set_().shape[0]], [nograd(real(3, 4))], jit=False, layouts=False),
-        Case("apply_ map_", lambda T, x, y: [x.clone().apply_(lambda v: v * 2 + 1), x.clone().map_(y, lambda a, b: a + 3 * b)], [nograd(real(3)), nograd(real(3))], jit=False),
+        Case(
+            "set_",
+            lambda T, x: [
+                x.clone().set_(T.ones(2, dtype=x.dtype)),
+                T.zeros(0, dtype=x.dtype).set_(x.clone().storage(), 1, (2, 2), (2, 1)),
+                x.clone().set_().shape[0],
+            ],
+            [nograd(real(3, 4))],
+            jit=False,
+            layouts=False,
+        ),
+        Case(
+            "apply_ map_",
+            lambda T, x, y: [x.clone().apply_(lambda v: v * 2 + 1), x.clone().map_(y, lambda a, b: a + 3 * b)],
+            [nograd(real(3)), nograd(real(3))],
+            jit=False,
+        ),
         Case("share_memory_", lambda T, x: x.clone().share_memory_(), [nograd(real(3))], jit=False),
-        Case("strides of copies", lambda T, x: [tuple(x.t().clone().stride()), tuple(x.t().contiguous().stride()), tuple((x.t() + 0).shape), tuple(x[:, ::2].clone().stride())], [nograd(real(3, 4))], jit=False, layouts=False),
+        Case(
+            "strides of copies",
+            lambda T, x: [
+                tuple(x.t().clone().stride()),
+                tuple(x.t().contiguous().stride()),
+                tuple((x.t() + 0).shape),
+                tuple(x[:, ::2].clone().stride()),
+            ],
+            [nograd(real(3, 4))],
+            jit=False,
+            layouts=False,
+        ),
         Case("out of arithmetic", lambda T, x, y: outs(T, x, y), [nograd(real(3, 4)), nograd(real(4))], jit=False),
         Case.misuse("resize_ of grad", lambda T, x: x.requires_grad_().resize_(2), [real(3)]),
         Case.misuse("out of another kind", lambda T, x: T.add(x, 1.5, out=T.zeros(3, dtype=T.int64)), [real(3)]),
@@ -212,7 +542,15 @@ def storages(T: Any, x: Any) -> Any:
     s, u = y.storage(), view.untyped_storage()
     s[0] = 5.0
     sizes = [s.size(), len(s), s.nbytes(), u.nbytes(), s.element_size(), u.size()]
-    return [*sizes, s.data_ptr() == u.data_ptr(), view.storage_offset(), s[5] == y[1, 1].item(), y, s.tolist() == y.reshape(-1).tolist(), y.untyped_storage().data_ptr() == view.untyped_storage().data_ptr()]
+    return [
+        *sizes,
+        s.data_ptr() == u.data_ptr(),
+        view.storage_offset(),
+        s[5] == y[1, 1].item(),
+        y,
+        s.tolist() == y.reshape(-1).tolist(),
+        y.untyped_storage().data_ptr() == view.untyped_storage().data_ptr(),
+    ]
 
 
 def resizes(T: Any) -> Any:
@@ -238,20 +576,111 @@ def outs(T: Any, x: Any, y: Any) -> Any:
     n = T.cat([x, x], out=T.empty(0, dtype=x.dtype))
     z = T.zeros(3, out=T.ones(3))
     k = T.arange(4, out=T.empty(0, dtype=T.int64))
-    return [r is a, a, b, c, values, indices, s, i, t, m, n, z, k, T.sum(x, 0, out=T.empty(4, dtype=x.dtype)), T.stack([y, y], out=T.empty(2, 4, dtype=y.dtype))]
+    return [
+        r is a,
+        a,
+        b,
+        c,
+        values,
+        indices,
+        s,
+        i,
+        t,
+        m,
+        n,
+        z,
+        k,
+        T.sum(x, 0, out=T.empty(4, dtype=x.dtype)),
+        T.stack([y, y], out=T.empty(2, 4, dtype=y.dtype)),
+    ]
 
 
 def products() -> list[Case]:
     return [
-        Case("einsum matrices", lambda T, x, y: [T.einsum("ij,jk->ik", x, y), T.einsum("ij,jk", x, y), T.einsum("ij,jk->ki", x, y), T.einsum("ij, jk -> i", x, y), T.einsum("ij,jk->", x, y), T.einsum("ij,jk->ijk", x, y)], [real(3, 4), real(4, 5)]),
-        Case("einsum of one", lambda T, x: [T.einsum("ij->ji", x), T.einsum("ij->", x), T.einsum("ij->j", x), T.einsum("ij", x), T.einsum("ba", x), T.einsum("...->...", x), T.einsum("i...->...", x)], [real(3, 4)]),
-        Case("einsum diagonals", lambda T, x: [T.einsum("ii", x), T.einsum("ii->i", x), T.einsum("ii,i->i", x, x[0]), T.einsum("ij,ji->", x, x)], [real(4, 4)]),
-        Case("einsum batches", lambda T, x, y: [T.einsum("bij,bjk->bik", x, y), T.einsum("...ij,...jk->...ik", x, y), T.einsum("bij,bjk->b", x, y), T.einsum("b...j,bjk->bk...", x, y), T.einsum("bij,cjk->bcik", x, y)], [real(2, 3, 4), real(2, 4, 5)]),
-        Case("einsum of three", lambda T, x, y, z: [T.einsum("ij,jk,kl->il", x, y, z), T.einsum("ij,jk,kl->", x, y, z), T.einsum("ij,jk,kl", [x, y, z])], [real(3, 4), real(4, 5), real(5, 2)]),
-        Case("einsum sublists", lambda T, x, y: [T.einsum(x, [0, 1], y, [1, 2], [0, 2]), T.einsum(x, [0, 1], y, [1, 2]), T.einsum(x, [..., 1], [...])], [real(3, 4), real(4, 5)]),
-        Case("einsum broadcasting", lambda T, x, y: [T.einsum("ij,jk->ik", x, y), T.einsum("...ij,jk->...ik", x, y)], [real(3, 1), real(4, 5)]),
-        Case("einsum attention", lambda T, q, k, v: T.einsum("bhqk,bkhd->bqhd", T.einsum("bqhd,bkhd->bhqk", q, k).softmax(-1), v), [real(2, 3, 2, 4), real(2, 5, 2, 4), real(2, 5, 2, 4)]),
-        Case("einsum vectors", lambda T, x, y: [T.einsum("i,i", x, y), T.einsum("i,j", x, y), T.einsum("i,i->i", x, y), T.einsum("i,->i", x, y[0])], [real(4), real(4)]),
+        Case(
+            "einsum matrices",
+            lambda T, x, y: [
+                T.einsum("ij,jk->ik", x, y),
+                T.einsum("ij,jk", x, y),
+                T.einsum("ij,jk->ki", x, y),
+                T.einsum("ij, jk -> i", x, y),
+                T.einsum("ij,jk->", x, y),
+                T.einsum("ij,jk->ijk", x, y),
+            ],
+            [real(3, 4), real(4, 5)],
+        ),
+        Case(
+            "einsum of one",
+            lambda T, x: [
+                T.einsum("ij->ji", x),
+                T.einsum("ij->", x),
+                T.einsum("ij->j", x),
+                T.einsum("ij", x),
+                T.einsum("ba", x),
+                T.einsum("...->...", x),
+                T.einsum("i...->...", x),
+            ],
+            [real(3, 4)],
+        ),
+        Case(
+            "einsum diagonals",
+            lambda T, x: [
+                T.einsum("ii", x),
+                T.einsum("ii->i", x),
+                T.einsum("ii,i->i", x, x[0]),
+                T.einsum("ij,ji->", x, x),
+            ],
+            [real(4, 4)],
+        ),
+        Case(
+            "einsum batches",
+            lambda T, x, y: [
+                T.einsum("bij,bjk->bik", x, y),
+                T.einsum("...ij,...jk->...ik", x, y),
+                T.einsum("bij,bjk->b", x, y),
+                T.einsum("b...j,bjk->bk...", x, y),
+                T.einsum("bij,cjk->bcik", x, y),
+            ],
+            [real(2, 3, 4), real(2, 4, 5)],
+        ),
+        Case(
+            "einsum of three",
+            lambda T, x, y, z: [
+                T.einsum("ij,jk,kl->il", x, y, z),
+                T.einsum("ij,jk,kl->", x, y, z),
+                T.einsum("ij,jk,kl", [x, y, z]),
+            ],
+            [real(3, 4), real(4, 5), real(5, 2)],
+        ),
+        Case(
+            "einsum sublists",
+            lambda T, x, y: [
+                T.einsum(x, [0, 1], y, [1, 2], [0, 2]),
+                T.einsum(x, [0, 1], y, [1, 2]),
+                T.einsum(x, [..., 1], [...]),
+            ],
+            [real(3, 4), real(4, 5)],
+        ),
+        Case(
+            "einsum broadcasting",
+            lambda T, x, y: [T.einsum("ij,jk->ik", x, y), T.einsum("...ij,jk->...ik", x, y)],
+            [real(3, 1), real(4, 5)],
+        ),
+        Case(
+            "einsum attention",
+            lambda T, q, k, v: T.einsum("bhqk,bkhd->bqhd", T.einsum("bqhd,bkhd->bhqk", q, k).softmax(-1), v),
+            [real(2, 3, 2, 4), real(2, 5, 2, 4), real(2, 5, 2, 4)],
+        ),
+        Case(
+            "einsum vectors",
+            lambda T, x, y: [
+                T.einsum("i,i", x, y),
+                T.einsum("i,j", x, y),
+                T.einsum("i,i->i", x, y),
+                T.einsum("i,->i", x, y[0]),
+            ],
+            [real(4), real(4)],
+        ),
         Case("einsum integers", lambda T, x: T.einsum("ij,kj->ik", x, x), [integer(3, 4)]),
         Case.misuse("einsum operands", lambda T, x: T.einsum("ij,jk->ik", x), [real(3, 4)]),
         Case.misuse("einsum dimensions", lambda T, x: T.einsum("ijk->i", x), [real(3, 4)]),
@@ -262,14 +691,122 @@ def products() -> list[Case]:
 
 def environment() -> list[Case]:
     return [
-        Case("cuda answers", lambda T: [T.cuda.is_available(), T.cuda.device_count(), T.cuda.memory_allocated(), T.cuda.is_initialized(), T.cuda.manual_seed(0), T.cuda.manual_seed_all(0), T.cuda.empty_cache(), T.cuda.is_bf16_supported() if False else False, isinstance(T.ones(1), T.cuda.FloatTensor)], jit=False),
+        Case(
+            "cuda answers",
+            lambda T: [
+                T.cuda.is_available(),
+                T.cuda.device_count(),
+                T.cuda.memory_allocated(),
+                T.cuda.is_initialized(),
+                T.cuda.manual_seed(0),
+                T.cuda.manual_seed_all(0),
+                T.cuda.empty_cache(),
+                T.cuda.memory_reserved(),
+                isinstance(T.ones(1), T.cuda.FloatTensor),
+            ],
+            jit=False,
+        ),
         Case("backends", lambda T: backends(T), jit=False),
         Case("settings", lambda T: settings(T), jit=False),
         Case("amp off", lambda T, x: amp(T, x), [real(3)], jit=False),
-        Case("testing", lambda T, x: [T.testing.assert_close(x, x + 1e-9), T.testing.assert_close([x, 1.0], [x, 1.0]), T.testing.assert_close(1, 1), T.testing.assert_close({"a": x}, {"a": x})], [nograd(real(3))], jit=False),
-        Case("special functions", lambda T, x: [T.special.expm1(x), T.special.erf(x), T.special.expit(x), T.special.xlogy(x.abs(), x.abs()), T.special.entr(x.abs()), T.special.ndtr(x), T.special.log_ndtr(x), T.special.i0(x), T.special.i0e(x), T.special.i1(x), T.special.sinc(x), T.special.erfcx(x), T.special.logsumexp(x, 0), T.special.xlog1py(x, x.abs()), T.special.multigammaln(x + 5, 2), T.special.digamma(x.abs() + 0.5), T.special.exp2(x), T.special.softmax(x, 0), T.special.log_softmax(x, 0), T.special.gammaln(x.abs() + 0.5)], [real(5)], rtol=2e-4),
-        Case("special functions without gradient", lambda T, x: [T.special.ndtri(x.abs() / 4 + 0.1), T.special.zeta(x.abs() + 1.5, x.abs() + 0.5), T.special.polygamma(2, x.abs() + 0.5), T.special.gammainc(x.abs() + 0.5, x.abs()), T.special.gammaincc(x.abs() + 0.5, x.abs() + 3), T.special.i1e(x)], [nograd(real(9))], rtol=1e-4),
-        Case("pytree", lambda T, x: [T.utils._pytree.tree_map(lambda v: v + 1, {"a": x, "b": [x, 2]}), T.utils._pytree.tree_unflatten(*T.utils._pytree.tree_flatten([x, (x, 3)])), T.utils._pytree.tree_leaves({"a": 1})], [real(3)], jit=False),
+        Case(
+            "testing",
+            lambda T, x: [
+                T.testing.assert_close(x, x + 1e-9),
+                T.testing.assert_close([x, 1.0], [x, 1.0]),
+                T.testing.assert_close(1, 1),
+                T.testing.assert_close({"a": x}, {"a": x}),
+            ],
+            [nograd(real(3))],
+            jit=False,
+        ),
+        Case(
+            "special functions",
+            lambda T, x: [
+                T.special.expm1(x),
+                T.special.erf(x),
+                T.special.expit(x),
+                T.special.xlogy(x.abs(), x.abs()),
+                T.special.entr(x.abs()),
+                T.special.ndtr(x),
+                T.special.log_ndtr(x),
+                T.special.i0(x),
+                T.special.i0e(x),
+                T.special.i1(x),
+                T.special.sinc(x),
+                T.special.erfcx(x),
+                T.special.logsumexp(x, 0),
+                T.special.xlog1py(x, x.abs()),
+                T.special.multigammaln(x + 5, 2),
+                T.special.digamma(x.abs() + 0.5),
+                T.special.exp2(x),
+                T.special.softmax(x, 0),
+                T.special.log_softmax(x, 0),
+                T.special.gammaln(x.abs() + 0.5),
+            ],
+            [real(5)],
+            rtol=2e-4,
+        ),
+        Case(
+            "special functions without gradient",
+            lambda T, x: [
+                T.special.ndtri(x.abs() / 4 + 0.1),
+                T.special.zeta(x.abs() + 1.5, x.abs() + 0.5),
+                T.special.polygamma(2, x.abs() + 0.5),
+                T.special.gammainc(x.abs() + 0.5, x.abs()),
+                T.special.gammaincc(x.abs() + 0.5, x.abs() + 3),
+                T.special.i1e(x),
+            ],
+            [nograd(real(9))],
+            rtol=1e-4,
+        ),
+        Case(
+            "pytree",
+            lambda T, x: [
+                T.utils._pytree.tree_map(lambda v: v + 1, {"a": x, "b": [x, 2]}),
+                T.utils._pytree.tree_unflatten(*T.utils._pytree.tree_flatten([x, (x, 3)])),
+                T.utils._pytree.tree_leaves({"a": 1}),
+            ],
+            [real(3)],
+            jit=False,
+        ),
+        Case(
+            "fft without transforms",
+            lambda T, x: [
+                T.fft.fftfreq(5),
+                T.fft.fftfreq(6, 0.5),
+                T.fft.rfftfreq(7),
+                T.fft.fftshift(x),
+                T.fft.ifftshift(x, dim=1),
+                T.fft.fftshift(x, (0,)),
+            ],
+            [real(3, 4)],
+        ),
+        Case(
+            "complex dtypes by name",
+            lambda T, x: [
+                x.dtype == T.complex64,
+                x.dtype is T.cfloat,
+                T.complex64.is_complex,
+                T.complex128.is_floating_point,
+                str(T.complex64).split(".")[1],
+            ],
+            [nograd(real(3))],
+            jit=False,
+        ),
+        Case(
+            "names",
+            lambda T, x: [
+                T.typename(x).split(".")[1],
+                T.typename([]),
+                T.is_autocast_enabled(),
+                T.get_device(x),
+                T.detach(x),
+            ],
+            [nograd(real(3))],
+            dtypes=("float32",),
+            jit=False,
+        ),
         Case.misuse("assert_close far", lambda T, x: T.testing.assert_close(x, x + 1), [real(3)]),
         Case.misuse("assert_close shapes", lambda T, x: T.testing.assert_close(x, x[:2]), [real(3)]),
         Case.misuse("assert_close dtypes", lambda T, x: T.testing.assert_close(x, x.double()), [real(3)]),
@@ -286,7 +823,15 @@ def backends(T: Any) -> Any:
     cudnn = importlib.import_module(f"{T.__name__}.backends.cudnn")
     before = cudnn.benchmark
     cudnn.benchmark = True
-    made = [T.backends.cudnn.benchmark, T.backends.cudnn.deterministic, T.backends.cudnn.is_available(), T.backends.mps.is_available(), T.backends.cuda.matmul.allow_tf32, T.backends.cudnn.version(), T.backends.cuda.is_built()]
+    made = [
+        T.backends.cudnn.benchmark,
+        T.backends.cudnn.deterministic,
+        T.backends.cudnn.is_available(),
+        T.backends.mps.is_available(),
+        T.backends.cuda.matmul.allow_tf32,
+        T.backends.cudnn.version(),
+        T.backends.cuda.is_built(),
+    ]
     with T.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         pass
     cudnn.benchmark = before
