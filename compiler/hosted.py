@@ -71,7 +71,8 @@ def in_memory(address: int | None, dtype: np.dtype[Any], shape: tuple[int, ...])
         nbytes *= n
     if not nbytes or address is None:
         return np.empty(shape, dtype)
-    return np.frombuffer((ctypes.c_char * nbytes).from_address(address), dtype).reshape(shape)
+    memory: Any = (ctypes.c_char * nbytes).from_address(address)
+    return np.asarray(np.frombuffer(memory, dtype)).reshape(shape)
 
 
 def offer() -> None:

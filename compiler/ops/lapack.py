@@ -207,7 +207,7 @@ def not_converged(name: str) -> LinAlgError:
 def eigh(a: Array, lower: bool = True) -> tuple[Array, Array]:
     """(eigenvalues in ascending order, eigenvectors in columns) of a symmetric matrix, from one of its triangles; NaN
     where it is not finite."""
-    finite = np.isfinite(a).all((-1, -2))
+    finite = np.asarray(np.isfinite(a).all((-1, -2)))
     checked = a if finite.all() else np.where(finite[..., None, None], a, 0)
     made = converged("linalg.eigh", lambda: np.linalg.eigh(checked, "L" if lower else "U"))
     values, vectors = made.eigenvalues, made.eigenvectors
@@ -232,7 +232,7 @@ def pinv(a: Array, atol: float, rtol: float) -> Array:
     u, s, vh = svd(a)
     kept = s > np.maximum(atol, rtol * s[..., :1])
     inverse = np.where(kept, 1 / np.where(kept, s, 1), 0).astype(a.dtype)
-    return np.swapaxes(vh, -1, -2) @ (inverse[..., None] * np.swapaxes(u, -1, -2))
+    return np.asarray(np.swapaxes(vh, -1, -2) @ (inverse[..., None] * np.swapaxes(u, -1, -2)))
 
 
 @np.errstate(all="ignore")

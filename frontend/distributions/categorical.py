@@ -42,7 +42,7 @@ class Categorical(Distribution):
 
     @property
     def _given(self) -> Tensor:
-        given: Tensor = self.__dict__.get("probs", self.__dict__.get("logits"))
+        given: Tensor = self.__dict__["probs" if "probs" in self.__dict__ else "logits"]
         return given
 
     @property

@@ -62,6 +62,7 @@ class Dirichlet(Distribution):
         )
 
     def entropy(self) -> Tensor:
-        a, k = self.concentration, self.concentration.shape[-1]
+        a = self.concentration
+        k: int = a.shape[-1]
         total = a.sum(-1)
         return a.lgamma().sum(-1) - total.lgamma() - (k - total) * total.digamma() - ((a - 1.0) * a.digamma()).sum(-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingot.core import is_tensor
 from ingot.distributions.bernoulli import Bernoulli
@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from ingot.tensor import Tensor
 
 Divergence = Callable[[Any, Any], Any]
+F = TypeVar("F", bound=Divergence)
 _TABLE: dict[tuple[type[Any], type[Any]], Divergence] = {}
 
 
-def register_kl(type_p: type[Any], type_q: type[Any]) -> Callable[[Divergence], Divergence]:
+def register_kl(type_p: type[Any], type_q: type[Any]) -> Callable[[F], F]:
     """A decorator: the function gives kl_divergence(p, q) for distributions of these types and their subclasses."""
     for kind in (type_p, type_q):
         if not (isinstance(kind, type) and issubclass(kind, Distribution)):
@@ -50,7 +51,7 @@ def register_kl(type_p: type[Any], type_q: type[Any]) -> Callable[[Divergence], 
                 "IG214", f"Expected type_p and type_q to be Distribution subclasses but got {kind}", where=user_line()
             )
 
-    def decorator(function: Divergence) -> Divergence:
+    def decorator(function: F) -> F:
         _TABLE[type_p, type_q] = function
         return function
 
@@ -98,7 +99,7 @@ def _half_normal_half_normal(p: HalfNormal, q: HalfNormal) -> Tensor:
 
 @register_kl(MultivariateNormal, MultivariateNormal)
 def _multivariate(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
-    n = p.event_shape[0]
+    n: int = p.event_shape[0]
     if p.event_shape != q.event_shape:
         raise SpecError(
             "IG376",

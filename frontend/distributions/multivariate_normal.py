@@ -121,7 +121,9 @@ class MultivariateNormal(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)
         distance = mahalanobis(self.scale_tril, value - self.loc)
-        return -0.5 * distance - self._event_shape[0] * HALF_LOG_TWO_PI - self._half_log_det()
+        n: int = self._event_shape[0]
+        return -0.5 * distance - n * HALF_LOG_TWO_PI - self._half_log_det()
 
     def entropy(self) -> Tensor:
-        return self._event_shape[0] * (0.5 + HALF_LOG_TWO_PI) + self._half_log_det()
+        n: int = self._event_shape[0]
+        return n * (0.5 + HALF_LOG_TWO_PI) + self._half_log_det()

@@ -37,13 +37,15 @@ class LogitRelaxedBernoulli(Chances):
         shape = tuple(self._extended_shape(sample_shape))
         probs = clamp_probs(self.probs.expand(shape))
         u = clamp_probs(sampling.rand(shape, dtype=probs._layout.dtype))
-        return (u.log() - (-u).log1p() + probs.log() - (-probs).log1p()) / self.temperature
+        found: Tensor = (u.log() - (-u).log1p() + probs.log() - (-probs).log1p()) / self.temperature
+        return found
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._checked(value)
         away = self.logits - value * self.temperature
-        size = self.temperature.log() if hasattr(self.temperature, "log") else math.log(self.temperature)
-        return size + away - 2 * away.exp().log1p()
+        size: Any = self.temperature.log() if hasattr(self.temperature, "log") else math.log(self.temperature)
+        found: Tensor = size + away - 2 * away.exp().log1p()
+        return found
 
 
 class RelaxedBernoulli(TransformedDistribution):
@@ -106,7 +108,7 @@ class ExpRelaxedCategorical(Distribution):
         shape = tuple(self._extended_shape(sample_shape))
         logits = self.logits
         u = clamp_probs(sampling.rand(shape, dtype=logits._layout.dtype))
-        scores = (logits - (-u.log()).log()) / self.temperature
+        scores: Tensor = (logits - (-u.log()).log()) / self.temperature
         return scores - scores.logsumexp(-1, True)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -114,8 +116,9 @@ class ExpRelaxedCategorical(Distribution):
         n = self._event_shape[0]
         logits = self.logits
         heat = self.temperature.log() if hasattr(self.temperature, "log") else math.log(self.temperature)
-        score = logits - value * self.temperature
-        return (score - score.logsumexp(-1, True)).sum(-1) + (math.lgamma(n) + heat * (n - 1))
+        score: Tensor = logits - value * self.temperature
+        found: Tensor = (score - score.logsumexp(-1, True)).sum(-1) + (math.lgamma(n) + heat * (n - 1))
+        return found
 
 
 class RelaxedOneHotCategorical(TransformedDistribution):

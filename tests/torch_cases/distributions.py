@@ -160,7 +160,7 @@ DISCRETE: dict[str, tuple[Make, list[Any], Any, bool, str]] = {
     ),
     "Multinomial": (lambda D, a: D.Multinomial(4, a), [positive(2, 3)], nograd(given([[1.0, 3.0, 0.0]])), True, ""),
 }
-LOOSE = {"rtol": 3e-4}
+LOOSE: dict[str, Any] = {"rtol": 3e-4}
 
 
 def table_cases() -> list[Case]:

@@ -30,7 +30,10 @@ def symmetric(x: Any) -> Any:
 SQUARE = [(3, 3), (2, 3, 3), (2, 1, 2, 2), (1, 1), (0, 0), (0, 2, 2)]
 RECTANGULAR = [(4, 2), (2, 4), (2, 3, 2), (2, 2, 3), (3, 3), (1, 3), (3, 1)]
 EMPTY = [(0, 3), (3, 0), (0, 0), (0, 3, 2)]
-LOOSE = {"rtol": 2e-3, "atol": 2e-3}  # second factors of inverses: float32 loses what the condition number takes
+LOOSE: dict[str, Any] = {
+    "rtol": 2e-3,
+    "atol": 2e-3,
+}  # second factors of inverses: float32 loses what the condition number takes
 
 
 def square_cases() -> list[Case]:
@@ -197,6 +200,7 @@ def system_cases() -> list[Case]:
 
 def norm_cases() -> list[Case]:
     found = []
+    p: Any
     for p in (0, 1, 2, 3, 0.5, -1, -2, math.inf, -math.inf):
         found += [
             Case(f"vector_norm {p}", lambda T, x, p=p: T.linalg.vector_norm(x, p), [real(3, 4)]),
