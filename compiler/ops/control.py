@@ -29,8 +29,8 @@ from ingot.compiler.ops.regions import (
     same,
     spreading,
 )
+from ingot.compiler.ops.source import get, ones_like, zeros_like
 from ingot.compiler.ops.source import input as make_input
-from ingot.compiler.ops.source import ones_like, zeros_like
 from ingot.compiler.ops.table import register
 from ingot.compiler.ops.transcendental import sin
 from ingot.compiler.ops.uniform import uniform
@@ -252,8 +252,8 @@ def scan_eval(
 def scan_vjp(
     cts: Results, out: Value, *operands: Value, body: Graph, carries: int, xs: int, length: Size, reverse: bool = False
 ) -> Results:
-    """Run again to save the carries that each step starts from and its products, then scan the body's vjp from the last
-    step back.
+    """Run again to save the carries that each step starts from and its products (unless they are stacked results
+    already), then scan the body's vjp from the last step back.
 
     It carries the cotangents of the carries and the sums of the constants' cotangents. A constant's cotangent that is
     a product itself is no sum in the scan: its factors are stacked, and one product over all steps follows.
@@ -265,9 +265,13 @@ def scan_vjp(
     back = region_vjp(body, wrt, seeded)
     own = set(body.values)
     products = [v for v in back.values if v.op is dot_general and v in own]
+    rows = [*body.inputs[:carries], *products]
+    stacks_given = {v: i for i, v in enumerate(body.outputs) if i >= carries}
     saved: list[Value] = []
-    if carries or products:
-        saving = body.with_outputs([*body.outputs[:carries], *body.inputs[:carries], *products], ())
+    if all(v in stacks_given for v in rows):
+        saved = [get(out, index=stacks_given[v]) for v in rows]
+    else:
+        saving = body.with_outputs([*body.outputs[:carries], *rows], ())
         forth = scan(*operands, body=saving, carries=carries, xs=xs, length=length, reverse=reverse)
         saved = parts(forth)[carries:]
     given = [input_like(v, f"product{i}") for i, v in enumerate(products)]

@@ -25,7 +25,9 @@ from ingot.functional.joining import cat, stack
 from ingot.functional.linalg import linear
 from ingot.functional.unary import sigmoid, tanh
 from ingot.gate import apply_several
+from ingot.modes import modes
 from ingot.runtime.dtypes import DType, bool_
+from ingot.tape import needs_grad
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
@@ -103,11 +105,12 @@ STEPS: dict[str, Callable[..., tuple[Value, ...]]] = {"lstm": _lstm, "gru": _gru
 
 @functools.lru_cache(maxsize=256)
 def _body(
-    kind: str, dtype: DType, rows: Size, carried: tuple[Size, ...], rest: tuple[Shape, ...], masked: bool
+    kind: str, dtype: DType, rows: Size, carried: tuple[Size, ...], rest: tuple[Shape, ...], masked: bool, saves: bool
 ) -> Graph:
     """One step: carries, gates [rows, g], where `masked` bool [rows, 1], constants -> new carries, output.
 
-    Rows where the mask is False keep their carries. The body is made once per shape, so that derivatives of it are too.
+    Rows where the mask is False keep their carries. `saves`: further outputs are what the derivative reads. The body is
+    made once per shape, so that derivatives of it are too.
     """
 
     def given(name: str, *shape: Size, kind: DType = dtype) -> Value:
@@ -124,7 +127,9 @@ def _body(
             elementwise.select(expand(mask[0], shape=new.shape), new, old)
             for new, old in zip(after, carries, strict=True)
         )
-    return Graph((*carries, gates, *mask, *constants), (*after, output), (), kind)
+    step = Graph((*carries, gates, *mask, *constants), (*after, output), (), kind)
+    products = [v for v in step.values if v.op is dot_general]
+    return step.with_outputs([*step.outputs, *carries, *products]) if saves else step
 
 
 # ---- layers
@@ -155,6 +160,8 @@ def layer(
         tuple([s._layout.shape[1] for s in states]),
         tuple([c._layout.shape for c in constants]),
         mask is not None,
+        # Compiled code merges the forward scan with the one that saves; eagerly each would run.
+        modes.trace is None and modes.grad and any(needs_grad(t) for t in (*states, gates, *constants)),
     )
     stacked = [gates] if mask is None else [gates, mask]
     results = apply_several(
@@ -168,7 +175,7 @@ def layer(
         length=steps,
         reverse=reverse,
     )
-    return results[-1], results[:-1]
+    return results[len(states)], results[: len(states)]
 
 
 def layers(
