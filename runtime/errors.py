@@ -159,14 +159,16 @@ CODES: dict[str, str] = {
     "not have one element per channel (or the channels do not divide into the groups).",
     "IG320": "A mean and a variance cannot be taken: while training there must be more than one value per channel, "
     "and running statistics must exist otherwise.",
-    "IG321": "The operands of embedding_bag do not fit: an input of 1 dimension needs offsets, which begin with 0 and end "
-    "within it, one of 2 dimensions takes none, and per_sample_weights have its shape and are for mode 'sum'.",
+    "IG321": "The operands of embedding_bag do not fit: an input of 1 dimension needs offsets, which begin with 0 and "
+    "end within it, one of 2 dimensions takes none, and per_sample_weights have its shape and are for mode 'sum'.",
     "IG322": "A loss was given options outside their range, weights that are not one per class, or tensors that do not "
     "belong together. The text names them.",
-    "IG323": "ctc_loss takes log-probabilities [T, N, C], one length per row, not longer than there are steps and targets, "
-    "and a blank that is one of the classes.",
-    "IG324": "An activation was given options outside their range or a tensor that it is not defined for. The text says "
-    "which.",
+    "IG323": "ctc_loss takes log-probabilities [T, N, C], one length per row, not longer than there are steps and "
+    "targets, and a blank that is one of the classes.",
+    "IG324": "An activation was given options outside their range or a tensor that it is not defined for. The text "
+    "says which.",
+    "IG325": "AdaptiveLogSoftmaxWithLoss takes increasing cutoffs within the classes, rows of features, and one "
+    "existing class per row.",
     "IG330": "The operands of attention do not fit together: query, key and value need one floating dtype, equal last "
     "sizes of query and key, equal lengths of key and value, and either a mask or is_causal.",
     "IG331": "The norm of the gradients is infinite or NaN, and error_if_nonfinite was asked for; or it was asked for "

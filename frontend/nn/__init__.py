@@ -35,6 +35,7 @@ from ingot.nn.activations import Softsign as Softsign
 from ingot.nn.activations import Tanh as Tanh
 from ingot.nn.activations import Tanhshrink as Tanhshrink
 from ingot.nn.activations import Threshold as Threshold
+from ingot.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
 from ingot.nn.attention import MultiheadAttention as MultiheadAttention
 from ingot.nn.batch_norm import BatchNorm1d as BatchNorm1d
 from ingot.nn.batch_norm import BatchNorm2d as BatchNorm2d
@@ -176,3 +177,6 @@ from ingot.nn.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
 from ingot.nn.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
 from ingot.nn.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
 from ingot.nn.lazy import LazyLinear as LazyLinear
+from ingot.nn.lazy import UninitializedParameter as UninitializedParameter
+from ingot.nn.pooling import FractionalMaxPool2d as FractionalMaxPool2d
+from ingot.nn.pooling import FractionalMaxPool3d as FractionalMaxPool3d

@@ -226,7 +226,7 @@ def smoothed(kind: str) -> list[Case]:
             lambda T, x, y, w: call(T, x, y, w, label_smoothing=0.3),
             [real(2, 5, 3), nograd(positive(2, 5, 3)), weight],
         ),
-        Case(f"cross_entropy probabilities one row {kind}", call, [real(5), positive(5)]),
+        Case(f"cross_entropy probabilities one row {kind}", call, [real(5), positive(5)], layouts=False),
         Case(
             f"cross_entropy maps smoothing {kind}",
             lambda T, x, y: call(T, x, y, label_smoothing=0.1),
@@ -378,11 +378,38 @@ CTC = [
 ]
 
 
+def _adaptive(T: Any, **options: Any) -> Any:
+    return T.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10], div_value=2.0, **options)
+
+
+ADAPTIVE = [
+    Case.module(
+        "AdaptiveLogSoftmaxWithLoss",
+        _adaptive,
+        [real(4, 8), integer(4, low=0, high=20)],
+        call=lambda m, x, y: list(m(x, y)),
+    ),
+    Case.module(
+        "AdaptiveLogSoftmaxWithLoss bias",
+        lambda T: _adaptive(T, head_bias=True),
+        [real(8), given(7)],
+        call=lambda m, x, y: m(x, y).loss,
+    ),
+    Case.module("AdaptiveLogSoftmaxWithLoss log_prob", _adaptive, [real(4, 8)], call=lambda m, x: m.log_prob(x)),
+    Case.module(
+        "AdaptiveLogSoftmaxWithLoss predict", _adaptive, [real(4, 8)], call=lambda m, x: m.predict(x), grad=False
+    ),
+]
+
+
 def _misuse(name: str, call: Any, *inputs: Input) -> Case:
     return Case.misuse(name, lambda T, *x: call(T, T.nn.functional, *x), inputs)
 
 
 ERRORS = [
+    _misuse("AdaptiveLogSoftmaxWithLoss cutoffs", lambda T, F: T.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [10, 5])),
+    _misuse("AdaptiveLogSoftmaxWithLoss class", lambda T, F, x: _adaptive(T)(x, T.tensor([1, 20])), real(2, 8)),
+    _misuse("AdaptiveLogSoftmaxWithLoss rows", lambda T, F, x: _adaptive(T)(x, T.tensor([1])), real(2, 8)),
     _misuse("mse_loss shapes", lambda T, F, x, y: F.mse_loss(x, y), real(2), real(3)),
     _misuse("mse_loss reduction", lambda T, F, x, y: F.mse_loss(x, y, reduction="avg"), real(2), real(2)),
     _misuse("smooth_l1_loss beta", lambda T, F, x, y: F.smooth_l1_loss(x, y, beta=-1.0), real(2), real(2)),
@@ -423,4 +450,4 @@ ERRORS = [
     _misuse("ctc_loss batch", lambda T, F, x: F.ctc_loss(x, T.tensor([[1]]), (3, 3), (1,)), real(3, 1, 4)),
 ]
 
-CASES = [*NUMBERS, *BINARY, *SCORES, *MARGINS, *CTC, *ERRORS]
+CASES = [*NUMBERS, *BINARY, *SCORES, *MARGINS, *CTC, *ADAPTIVE, *ERRORS]
