@@ -74,6 +74,10 @@ from ingot.functional.distance_losses import (
 from ingot.functional.distances import cosine_similarity, pairwise_distance
 from ingot.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ingot.functional.embedding import embedding, embedding_bag
+from ingot.functional.fractional_pooling import (
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+)
 from ingot.functional.gathering import one_hot
 from ingot.functional.grids import affine_grid, grid_sample
 from ingot.functional.linalg import linear
@@ -173,6 +177,8 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ingot.functional import adaptive_pooling, pooling
+from ingot.functional import adaptive_pooling, fractional_pooling, pooling
 from ingot.nn.convolution import each
 from ingot.nn.module import Module
+from ingot.runtime.errors import SpecError
+from ingot.source_lines import user_line
 from ingot.tensor import Tensor
 
 
@@ -293,3 +295,51 @@ class MaxUnpool3d(_MaxUnpoolNd):
 
     rank = 3
     pool = staticmethod(pooling.max_unpool3d)
+
+
+class _FractionalMaxPoolNd(Module):
+    rank: ClassVar[int]
+    pool: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = each(kernel_size, self.rank)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = each(output_size, self.rank) if output_size is not None else None
+        self.output_ratio = each(output_ratio, self.rank) if output_ratio is not None else None
+        if (output_size is None) == (output_ratio is None):
+            raise SpecError(
+                "IG300",
+                f"{type(self).__name__} requires specifying either an output size, or a pooling ratio",
+                where=user_line(),
+            )
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise SpecError("IG300", f"output_ratio must be between 0 and 1 (got {output_ratio})", where=user_line())
+
+    def forward(self, input: Tensor) -> Any:
+        """A batch [n, c, ...] or one example [c, ...]; the maxima, and their places with `return_indices`."""
+        pool = type(self).pool
+        samples = self._buffers["_random_samples"]
+        return pool(input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, samples)
+
+
+class FractionalMaxPool2d(_FractionalMaxPoolNd):
+    """`fractional_max_pool2d`. Graham 2014."""
+
+    rank = 2
+    pool = staticmethod(fractional_pooling.fractional_max_pool2d)
+
+
+class FractionalMaxPool3d(_FractionalMaxPoolNd):
+    """`fractional_max_pool3d`. Graham 2014."""
+
+    rank = 3
+    pool = staticmethod(fractional_pooling.fractional_max_pool3d)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peer import Case, distinct, integer, positive, real
+from peer import Case, distinct, integer, nograd, positive, real
 
 
 def F(T: Any) -> Any:
@@ -144,6 +144,42 @@ CASES = [
     Case.module(
         "MaxUnpool3d", lambda T: T.nn.MaxUnpool3d(2), [real(1, 2, 1, 1, 1), integer(1, 2, 1, 1, 1, low=0, high=8)]
     ),
+    Case(
+        "fractional_max_pool2d",
+        lambda T, x: F(T).fractional_max_pool2d(x, (2, 3), output_size=(4, 5), return_indices=True),
+        [distinct(2, 3, 9, 11)],
+        seeded=True,
+    ),
+    Case(
+        "fractional_max_pool2d samples",
+        lambda T, x, u: F(T).fractional_max_pool2d(x, 2, output_ratio=(0.5, 0.7), _random_samples=u),
+        [distinct(2, 3, 9, 11), nograd(real(2, 3, 2, low=0.0, high=1.0))],
+    ),
+    Case(
+        "fractional_max_pool2d unbatched",
+        lambda T, x: F(T).fractional_max_pool2d(x, 3, output_size=(1, 3)),
+        [distinct(3, 9, 11)],
+        seeded=True,
+    ),
+    Case(
+        "fractional_max_pool3d",
+        lambda T, x: F(T).fractional_max_pool3d(x, 2, output_size=(2, 3, 4), return_indices=True),
+        [distinct(2, 2, 4, 7, 8)],
+        seeded=True,
+    ),
+    Case.module(
+        "FractionalMaxPool2d",
+        lambda T: T.nn.FractionalMaxPool2d(2, output_ratio=0.6, return_indices=True),
+        [distinct(1, 2, 7, 8)],
+        seeded=True,
+    ),
+    Case.module(
+        "FractionalMaxPool3d", lambda T: T.nn.FractionalMaxPool3d(2, 2), [distinct(1, 2, 5, 5, 5)], seeded=True
+    ),
+    Case.misuse("fractional without size", lambda T, x: F(T).fractional_max_pool2d(x, 2), [real(1, 2, 5, 5)]),
+    Case.misuse("fractional too many", lambda T, x: F(T).fractional_max_pool2d(x, 2, 5), [real(1, 2, 5, 5)]),
+    Case.misuse("fractional module", lambda T: T.nn.FractionalMaxPool2d(2)),
+    Case.misuse("fractional ratio", lambda T: T.nn.FractionalMaxPool2d(2, output_ratio=1.5)),
     Case(
         "repr",
         lambda T: [
