@@ -24,6 +24,7 @@ class Adafactor(FormulaOptimizer):
 
     run_time: ClassVar[tuple[str, ...]] = ("lr", "beta2_decay", "eps", "d", "weight_decay")
     optional: ClassVar[tuple[str, ...]] = ("weight_decay",)
+    rounds_alike: ClassVar[bool] = False
 
     def __init__(
         self,

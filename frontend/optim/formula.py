@@ -21,7 +21,7 @@ from ingot.mutation import expanded_write
 from ingot.optim.groups import ParamGroup
 from ingot.optim.optimizer import Optimizer, refuse_differentiable
 from ingot.optim.values import choose
-from ingot.runtime import dtypes
+from ingot.runtime import dtypes, flags
 from ingot.runtime.errors import IngotError
 from ingot.runtime.layout import Layout
 from ingot.tensor import Tensor
@@ -47,6 +47,9 @@ class FormulaOptimizer(Optimizer):
     numbers: ClassVar[dict[str, float]] = {"step": 0.0}
     # Whether weight_decay shrinks the parameter instead of being added to the gradient.
     decoupled: ClassVar[bool] = False
+
+    # Whether compiled code rounds this formula as NumPy does: sums and products of matrices it does not.
+    rounds_alike: ClassVar[bool] = True
 
     # The code that makes eager steps; what they have cost on arrays so far, and what compiling costs, in microseconds.
     # Both are estimated from sizes and not measured, so that runs repeat bit by bit.
@@ -99,7 +102,9 @@ class FormulaOptimizer(Optimizer):
         if self._code is None:
             self._code = jit(super().update_all)
         try:
-            self._code()
+            # The same roundings as on arrays: training that continues from a checkpoint begins on arrays again.
+            with flags.FP.override("strict"):
+                self._code()
         except IngotError:
             if self._code.state.count["compiles"] == 0:
                 # Memory that compiled code cannot take, such as strides that overlap.
@@ -118,7 +123,8 @@ class FormulaOptimizer(Optimizer):
         """Compiled code would keep the parts that were replaced."""
         super().parts_changed()
         self._code = None
-        self._price = _COMPILING * sum([len(group.plain("params")) for group in self._groups])
+        count = sum([len(group.plain("params")) for group in self._groups])
+        self._price = _COMPILING * count if self.rounds_alike else math.inf
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_code": None}

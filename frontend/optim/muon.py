@@ -17,6 +17,7 @@ class Muon(FormulaOptimizer):
 
     run_time: ClassVar[tuple[str, ...]] = ("lr", "weight_decay", "momentum")
     optional: ClassVar[tuple[str, ...]] = ("weight_decay",)
+    rounds_alike: ClassVar[bool] = False
     numbers: ClassVar[dict[str, float]] = {}
     decoupled: ClassVar[bool] = True
 
