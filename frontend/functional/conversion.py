@@ -78,7 +78,7 @@ def clone(input: Tensor) -> Tensor:
     layout = input._layout
     order = None if layout.contiguous or modes.trace is None else creation.memory_order(layout)
     if order is not None:
-        moved = input.permute(order)  # type: ignore[attr-defined]
+        moved = input.permute(order)
         copied: Any = apply(reshape, moved, shape=moved._layout.shape)
         permuted: Tensor = copied.permute([order.index(axis) for axis in range(layout.ndim)])
         return permuted

@@ -100,7 +100,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers N - 1, ..., 1, 0 (or 0, 1, ...) of a vector's elements, as columns."""
     count = x._layout.shape[0] if N is None else N
-    powers = range(count) if increasing else range(count - 1, -1, -1)  # type: ignore[arg-type, operator]
+    powers = range(count) if increasing else range(count - 1, -1, -1)
     dtype = x._layout.dtype if x._layout.dtype.is_floating_point else dtypes.int64
     columns = [power(cast_to(x, dtype), n) for n in powers]
     return stack(columns, 1) if columns else reshape(x[:0], (x._layout.shape[0], 0))
@@ -200,4 +200,4 @@ def _equal_split(input: Tensor, parts: Any, axis: int, name: str, rank: int) -> 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     """The shape that several shapes broadcast to. Raises ShapeError (IG201)."""
-    return broadcast_two(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes])  # type: ignore[return-value]
+    return broadcast_two(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes])

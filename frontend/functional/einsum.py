@@ -136,7 +136,7 @@ def _result_labels(factors: list[Factor], terms: list[list[Hashable]], result: l
     dots = sorted((n for n in known if isinstance(n, tuple)), key=lambda n: -n[1])
     if result is None:
         named = [n for term in terms for n in term if n is not Ellipsis]
-        return (*dots, *sorted((n for n in set(named) if named.count(n) == 1), key=lambda n: (str(n).lower(), str(n))))  # type: ignore[arg-type]
+        return (*dots, *sorted((n for n in set(named) if named.count(n) == 1), key=lambda n: (str(n).lower(), str(n))))
     order: list[Hashable] = []
     for name in result:
         order.extend(dots if name is Ellipsis else [name])

@@ -136,7 +136,7 @@ def _in_place_view(
 ) -> Callable[Concatenate[Tensor, P], Tensor]:
     """The in-place form of a view: the tensor itself shows its memory in the other way."""
 
-    def change(self: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+    def change(self: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         check_writable(self)
         if modes.trace is not None and not is_traced(self):
             raise TraceError(

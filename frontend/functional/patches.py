@@ -46,7 +46,7 @@ def slice_scatter(
     """A copy with `src` at start:end:step of `dim`."""
     result = clone(input)
     axis = axis_of(input, dim)
-    low, high, _ = slice(start, end).indices(input._layout.shape[axis])  # type: ignore[arg-type]
+    low, high, _ = slice(start, end).indices(input._layout.shape[axis])
     return _patched(result, sliced(result, axis, low, max(low, high), step), src, "slice_scatter")
 
 

@@ -126,7 +126,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     order = sort(cast_to(logical_not(mask), dtypes.uint8), 0, stable=True).indices
     count = total(mask)
     kept = order[:size]
-    missing = size - kept._layout.shape[0]  # type: ignore[operator]
+    missing = size - kept._layout.shape[0]
     if isinstance(missing, int) and missing > 0:
         kept = cat([kept, splat(0, dtypes.int64, (missing,))])
     counter = arange(size)

@@ -9,32 +9,28 @@ import numpy as np
 from peer import Case, integer, nograd, real
 
 
-def kinds(T: Any, x: Any) -> Any:
-    return [x.dtype, tuple(x.shape), x.requires_grad, x]
+DATA: tuple[Any, ...] = (
+    1,
+    1.5,
+    True,
+    [1, 2],
+    [1.0, 2],
+    [True, False],
+    [[1, 2], [3, 4]],
+    [],
+    [[]],
+    [[], []],
+    (1, 2),
+    [(1, 2), (3, 4)],
+    1e300,
+    range(3),
+)
 
 
 CASES = [
     Case(
         "tensor",
-        lambda T: [
-            T.tensor(d)
-            for d in (
-                1,
-                1.5,
-                True,
-                [1, 2],
-                [1.0, 2],
-                [True, False],
-                [[1, 2], [3, 4]],
-                [],
-                [[]],
-                [[], []],
-                (1, 2),
-                [(1, 2), (3, 4)],
-                1e300,
-                range(3),
-            )
-        ],
+        lambda T: [T.tensor(data) for data in DATA],
     ),
     Case(
         "tensor mixed",

@@ -475,7 +475,7 @@ def retained(T: Any, x: Any) -> Any:
 
 
 def subclasses(T: Any, x: Any) -> Any:
-    class Named(T.Tensor):
+    class Named(T.Tensor):  # type: ignore[misc]
         label = "named"
 
         def doubled(self) -> Any:
@@ -820,7 +820,7 @@ def environment() -> list[Case]:
 def backends(T: Any) -> Any:
     import importlib
 
-    cudnn = importlib.import_module(f"{T.__name__}.backends.cudnn")
+    cudnn: Any = importlib.import_module(f"{T.__name__}.backends.cudnn")
     before = cudnn.benchmark
     cudnn.benchmark = True
     made = [
