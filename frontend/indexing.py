@@ -119,7 +119,7 @@ def setitem(tensor: Tensor, key: Any, value: Any) -> None:
     basic = _basic(tensor, keys)
     target = basic.view
     if not basic.advanced:
-        assign(target, _fitting(target, value, target._layout.shape))
+        assign(target, _fitting(target, value, target._layout.shape), replaces=True)
         return
     plan = _plan(basic)
     flat = plan.flat._layout.shape

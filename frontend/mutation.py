@@ -100,13 +100,14 @@ def expanded_write() -> ShapeError:
     )
 
 
-def assign(tensor: Tensor, new: Tensor) -> Tensor:
+def assign(tensor: Tensor, new: Tensor, *, replaces: bool = False) -> Tensor:
     """Give the tensor the elements of `new`, which has its shape and dtype. All views of the memory see it.
 
-    Raises GradError (IG301) for a leaf that requires grad while gradients are recorded.
+    `replaces`: `new` is not computed from the tensor, whose former elements get a gradient of zeros. Raises GradError
+    (IG301) for a leaf that requires grad while gradients are recorded.
     """
     if modes.grad and (needs_grad(tensor) or needs_grad(new)):
-        _assign_recorded(tensor, new)
+        _assign_recorded(tensor, new, replaces)
         return tensor
     _write(tensor, new)
     return tensor
@@ -124,7 +125,7 @@ def _write(tensor: Tensor, new: Tensor) -> None:
     bump_version(tensor._storage)
 
 
-def _assign_recorded(tensor: Tensor, new: Tensor) -> None:
+def _assign_recorded(tensor: Tensor, new: Tensor, replaces: bool) -> None:
     root, chain = root_of(tensor)
     if root._requires_grad and root._node is None:
         raise GradError(
@@ -139,15 +140,26 @@ def _assign_recorded(tensor: Tensor, new: Tensor) -> None:
         modes.trace.remember(root)
     whole = updated(root, chain, new, ON_TENSORS) if chain else new
     _write(tensor, new)
-    edge = edge_of(whole)
-    if isinstance(edge, Node):
+    edge, before = edge_of(whole), root._node
+    if replaces and before is not None:
+        root._node = Node(None, {}, (edge, before), TensorType(new._layout.dtype, root._layout.shape))
+        root._node.label = "CopyBackwards"
+        root._node.backward_fn = _and_nothing
+    elif isinstance(edge, Node):
         root._node = edge
     else:
         # Nothing flows back (a constant was written), or the written tensor is a leaf: a node of its own keeps the
         # root from becoming a leaf.
         root._node = Node(None, {}, (edge,), TensorType(new._layout.dtype, root._layout.shape))
     root._requires_grad = True
+    if before is not None and before.retained is not None and before is not root._node:
+        root._node.retained, before.retained = before.retained, None
     catch_up(tensor)
+
+
+def _and_nothing(node: Node, engine: Any, cotangents: Any) -> tuple[Any, Any]:
+    """The cotangents of what was written and of what was there before."""
+    return cotangents[0], engine.zeros(node.types)
 
 
 def root_of(tensor: Tensor) -> tuple[Tensor, tuple[Step, ...]]:

@@ -184,7 +184,10 @@ def catch_up(tensor: TensorBase) -> None:
         edge = edge_of(parent)
         tensor._requires_grad = edge is not None
         step = view.chain[-1]
+        kept = None if tensor._node is None else tensor._node.retained
         tensor._node = None if edge is None else record_view(step, parent, edge, tensor)
+        if kept is not None and tensor._node is not None:
+            tensor._node.retained = kept
     finally:
         modes.grad = before
 

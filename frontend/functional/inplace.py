@@ -140,8 +140,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     check_writable(self)
     layout = self._layout
     if is_number(value):
-        return assign(self, splat(value, layout.dtype, layout.shape))
-    return assign(self, expand_to(cast_to(value, layout.dtype), layout.shape))
+        return assign(self, splat(value, layout.dtype, layout.shape), replaces=True)
+    return assign(self, expand_to(cast_to(value, layout.dtype), layout.shape), replaces=True)
 
 
 def zero_(self: Tensor) -> Tensor:
@@ -164,4 +164,4 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
             f"copy_: shape {list(shape)} cannot be broadcast to shape {list(layout.shape)}",
             where=user_line(),
         )
-    return assign(self, expand_to(cast_to(source, layout.dtype), layout.shape))
+    return assign(self, expand_to(cast_to(source, layout.dtype), layout.shape), replaces=True)

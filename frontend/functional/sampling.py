@@ -377,11 +377,11 @@ def _assign_drawn(target: Tensor, draw: Callable[[Any], Tensor]) -> Tensor:
     """Give the tensor numbers drawn in the order in which its elements lie in memory."""
     layout = target._layout
     if layout.contiguous:
-        return assign(target, draw(layout.shape))
+        return assign(target, draw(layout.shape), replaces=True)
     strides = layout.strides
     order = sorted(range(layout.ndim), key=lambda axis: -strides[axis])
     drawn = draw(tuple(layout.shape[axis] for axis in order))
-    return assign(target, drawn.permute(tuple(order.index(axis) for axis in range(layout.ndim))))
+    return assign(target, drawn.permute(tuple(order.index(axis) for axis in range(layout.ndim))), replaces=True)
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
