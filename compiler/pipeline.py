@@ -24,6 +24,7 @@ from ingot.compiler.ir import Graph, Location, Size, TensorType, Value
 from ingot.compiler.kernel import Contract, Kernel, Special
 from ingot.compiler.kernel_text import kernel_key, print_kernel
 from ingot.compiler.lower import lower
+from ingot.compiler.passes.check_indices import check_indices
 from ingot.compiler.passes.decompose import decompose
 from ingot.compiler.passes.dense_convolutions import dense_convolutions
 from ingot.compiler.passes.depthwise import depthwise
@@ -48,6 +49,7 @@ Pass = Callable[[Graph], Graph]
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("merge_scans", merge_scans),
     ("trim_regions", trim_regions),
+    ("check_indices", check_indices),
     ("decompose", decompose),
     ("dense_convolutions", dense_convolutions),
     ("depthwise", depthwise),

@@ -21,7 +21,7 @@ from ingot.compiler.ops.source import full, iota, zeros_like
 from ingot.compiler.ops.table import check_axis, check_dtype, float_vjp, register
 from ingot.compiler.ops.uniform import uniform
 from ingot.compiler.ops.view import expand, permute, reshape
-from ingot.runtime import dtypes
+from ingot.runtime import dtypes, failures
 from ingot.runtime.errors import OutOfRangeError, ShapeError, SpecError
 
 Array = np.ndarray[Any, Any]
@@ -86,6 +86,22 @@ def written_type(name: str, x: TensorType, updates: TensorType, read: TensorType
 
 
 # ---- meaning
+
+# The kind of a program's status (`ingot.runtime.failures`) for an index outside its axis.
+OUT_OF_RANGE = 100
+
+
+def out_of_range(extent: int) -> OutOfRangeError:
+    """The error of compiled code, which knows the extent if that is small."""
+    axis = "its axis" if extent == failures.DETAIL else f"an axis of {extent} elements"
+    return OutOfRangeError(
+        "IG120",
+        f"an index is out of range for {axis}",
+        fix="the same call without ingot.jit, which names the index and the line",
+    )
+
+
+failures.describe(OUT_OF_RANGE, out_of_range)
 
 
 def checked(indices: Array, extent: int) -> Array:
@@ -415,5 +431,31 @@ scatter: Op = register(
         ),
         doc="x with updates[i, j] written at [indices[i, j], j] for axis 0, and so on (torch.scatter); mode set, add "
         "or max. The updates have the shape of the index.",
+    )
+)
+
+
+def within_type(indices: TensorType, *, extent: Size) -> TensorType:
+    check_dtype("within", INDICES, indices)
+    return indices
+
+
+within: Op = register(
+    Op(
+        name="within",
+        kind="call",
+        infer=within_type,
+        eval=lambda indices, *, extent: checked(indices, extent),
+        vjp=lambda ct, out, indices, *, extent: (None,),
+        jvp=lambda tangents, out, indices, *, extent: None,
+        batch=lambda size, indices, *, extent: within(indices, extent=extent),
+        dtypes=INDICES,
+        samples=(
+            Sample((Arg((2, 3), None, 0, 4),), {"extent": 5}),
+            Sample((Arg((), None, 0, 0),), {"extent": 1}),
+            Sample((Arg((0,), None, 0, 0),), {"extent": 0}),
+            Sample((Arg((70, 67), None, 0, 90),), {"extent": 100}),
+        ),
+        doc="The indices, all of them inside 0 .. extent - 1; else the program fails.",
     )
 )

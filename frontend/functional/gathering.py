@@ -353,7 +353,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """1 at the class of each element along a last dimension, 0 elsewhere; int64.
 
-    Raises OperandError (IG229) for other dtypes and, outside of compiled code, for classes outside the range.
+    Raises OperandError (IG229) for other dtypes and for classes outside the range; compiled code, OutOfRangeError.
     """
     if tensor._layout.dtype.kind not in "iu":
         raise OperandError(
@@ -375,6 +375,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     num_classes = max(num_classes, 0)
     shape = (*tensor._layout.shape, num_classes)
     classes = apply(source.iota, type=TensorType(dtypes.int64, shape), axis=len(shape) - 1)
-    return cast_to(
-        apply(elementwise.eq, classes, expand(unsqueeze(cast_to(tensor, dtypes.int64), -1), shape)), dtypes.int64
-    )
+    given = cast_to(tensor, dtypes.int64)
+    if modes.trace is not None:
+        given = apply(index_rows.within, given, extent=num_classes)
+    return cast_to(apply(elementwise.eq, classes, expand(unsqueeze(given, -1), shape)), dtypes.int64)

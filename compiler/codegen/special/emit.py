@@ -9,10 +9,12 @@ from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.special.cumulative import emit_cumulative
 from ingot.compiler.codegen.special.frame import Frame
 from ingot.compiler.codegen.special.hosted import emit_hosted, emit_require
+from ingot.compiler.codegen.special.matrices import emit_cholesky, emit_lu, emit_triangular_solve
 from ingot.compiler.codegen.special.native import emit_native_call
 from ingot.compiler.codegen.special.order import emit_sort, emit_topk
 from ingot.compiler.codegen.special.position import emit_position
 from ingot.compiler.codegen.special.random_bits import emit_mt19937, emit_philox
+from ingot.compiler.codegen.special.within import emit_within
 from ingot.compiler.codegen.special.write import emit_put, emit_scatter
 from ingot.compiler.codegen.spelling import Module, Reg
 from ingot.compiler.codegen.target import Target
@@ -35,6 +37,10 @@ EMITTERS: dict[str, Callable[[Frame], Emitted]] = {
     "philox": emit_philox,
     "native_call": emit_native_call,
     "require": emit_require,
+    "cholesky": emit_cholesky,
+    "lu": emit_lu,
+    "triangular_solve": emit_triangular_solve,
+    "within": emit_within,
 }
 
 
