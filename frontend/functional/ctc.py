@@ -58,7 +58,7 @@ def ctc_loss(
     if batched._layout.ndim != 3:
         raise _misfit(f"log_probs must be [T, N, C] or [T, C], not {list(log_probs._layout.shape)}")
     steps, rows, classes = batched._layout.shape
-    if not 0 <= blank < classes:
+    if isinstance(classes, int) and not 0 <= blank < classes:
         raise _misfit(f"blank must be in label range [0, {classes}), but got {blank}")
     times = _lengths("input_lengths", input_lengths, rows, steps)
     sizes = _lengths("target_lengths", target_lengths, rows, None)

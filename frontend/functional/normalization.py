@@ -167,12 +167,15 @@ def batch_norm(
     if isinstance(count, int) and count == 0:
         return _scaled(normal, weight, bias, layout.dtype, shape)
     _follow(running_mean, middle, momentum)
-    _follow(running_var, mul(variance, _unbiased(count)), momentum)
+    _follow(running_var, _unbiased(variance, count), momentum)
     return _scaled(normal, weight, bias, layout.dtype, shape)
 
 
-def _unbiased(count: Any) -> Any:
-    return count / (count - 1) if isinstance(count, int) and count > 1 else count / max(count - 1, 0.5)
+def _unbiased(variance: Tensor, count: Any) -> Tensor:
+    """The variance of a sample of `count` numbers, with count - 1 in the denominator."""
+    if isinstance(count, int):
+        return mul(variance, count / max(count - 1, 1))
+    return div(mul(variance, count), count - 1)
 
 
 @no_grad()
@@ -215,7 +218,7 @@ def instance_norm(
     if running_mean is not None:
         _follow(running_mean, mean(middle, 0), momentum)
     if running_var is not None:
-        _follow(running_var, mul(mean(variance, 0), _unbiased(count)), momentum)
+        _follow(running_var, _unbiased(mean(variance, 0), count), momentum)
     return _scaled(normal, weight, bias, layout.dtype, (1, channels, *(1,) * (layout.ndim - 2)))
 
 

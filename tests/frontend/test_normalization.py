@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ingot
-from ingot import nn
+from ingot import aot, nn
 from ingot.nn import functional
 from ingot.runtime.errors import OperandError, ShapeError, SpecError
 
@@ -200,3 +200,13 @@ def test_random_slopes_and_classes_are_the_same_compiled() -> None:
         wanted = call(x)
         ingot.manual_seed(4)
         np.testing.assert_allclose(ingot.jit(call)(x).numpy(), wanted.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_named_sizes(tmp_path: Any) -> None:
+    layer = nn.BatchNorm1d(6)
+
+    def m(x: Any) -> Any:
+        return layer(x)
+
+    # Traced and compiled for every number of rows.
+    assert aot.build(m, tmp_path, specs=["f32[b,6]"], emit=["obj"])
