@@ -341,7 +341,18 @@ def _is_one(value: Any) -> bool:
 
 @composite
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """input + weight * (end - input), computed from the nearer end (aten/src/ATen/native/Lerp.h)."""
+    """input + weight * (end - input), computed from the nearer end (aten/src/ATen/native/Lerp.h).
+
+    Raises DTypeError (IG227) unless both have one floating dtype.
+    """
+    dtype = input._layout.dtype
+    if end._layout.dtype is not dtype or not dtype.is_floating_point:
+        raise DTypeError(
+            "IG227",
+            f"lerp needs floating tensors of one dtype: `input` has {dtype}, `end` {end._layout.dtype}",
+            where=user_line(),
+            fix=f"end.to({dtype})",
+        )
     if isinstance(weight, (int, float)):
         if abs(weight) < 0.5:
             return add(input, mul(sub(end, input), weight))

@@ -50,7 +50,9 @@ def signbit(input: Tensor) -> Tensor:
     """Whether the sign bit is set: for numbers below 0, and for -0."""
     if input._layout.dtype.is_floating_point:
         return lt(_bits_of(input), 0)
-    return lt(input, 0) if input._layout.dtype.is_signed else eq(input, 2)
+    if input._layout.dtype.is_signed:
+        return lt(input, 0)
+    return splat(False, dtypes.bool_, input._layout.shape)
 
 
 def copysign(input: Any, other: Any) -> Tensor:
@@ -67,6 +69,8 @@ def copysign(input: Any, other: Any) -> Tensor:
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
     """The next number that the dtype has from `input` towards `other`."""
     a, b = unified("nextafter", input, other)
+    if not a._layout.dtype.is_floating_point:
+        raise DTypeError("IG215", f"nextafter needs floating numbers, not {a._layout.dtype}", where=user_line())
     bits = _bits_of(a)
     outward = eq(gt(b, a), gt(a, 0))
     moved = apply(elementwise.add, bits, where(outward, _plain(1, bits), _plain(-1, bits)))

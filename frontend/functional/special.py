@@ -123,7 +123,7 @@ mvlgamma = multigammaln
 
 # B(2k) / (2k)! for k = 1 to 8, of the Euler-Maclaurin formula (Abramowitz & Stegun 23.1.30).
 _BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600)
-_TERMS = 10
+_TERMS = 16
 
 
 def zeta(input: Any, other: Any) -> Tensor:

@@ -112,8 +112,9 @@ sgn = sign
 
 
 def square(input: Tensor) -> Tensor:
-    """x * x."""
-    return apply(elementwise.mul, input, input)
+    """x * x; of bools, int64."""
+    x = cast_to(input, dtypes.int64) if input._layout.dtype.kind == "b" else input
+    return apply(elementwise.mul, x, x)
 
 
 def exp2(input: Tensor) -> Tensor:
