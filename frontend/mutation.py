@@ -180,7 +180,8 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
         check_writable(target)
         if modes.grad:
             # What the derivative reads of the operands is what they held before.
-            operands = [_before(target) if a is target and needs_grad(target) else a for a in args]
+            recorded = any([isinstance(a, TensorBase) and needs_grad(a) for a in args])
+            operands = [_before(target) if a is target and recorded else a for a in args]
             return assign(target, fitted(target, fn(*operands, **kwargs)))  # type: ignore[arg-type]
         return assign(target, fitted(target, fn(*args, **kwargs)))
 
@@ -196,7 +197,7 @@ def _before(target: Tensor) -> Tensor:
         copy = trace.wrap(trace.value_of(target))
     else:
         copy = tensor_from_array(np.array(array_of(target), order="C", copy=True))
-    copy._requires_grad, copy._node = True, target._node
+    copy._requires_grad, copy._node = target._requires_grad, target._node
     return copy
 
 

@@ -178,16 +178,16 @@ def catch_up(tensor: TensorBase) -> None:
         return
     parent = view.parent
     view.version = version
-    before = modes.grad
+    recording = modes.grad
     modes.grad = True
     try:
         edge = edge_of(parent)
         tensor._requires_grad = edge is not None
         step = view.chain[-1]
-        kept = None if tensor._node is None else tensor._node.retained
+        before = tensor._node
         tensor._node = None if edge is None else record_view(step, parent, edge, tensor)
-        if kept is not None and tensor._node is not None:
-            tensor._node.retained = kept
+        if before is not None and before.retained is not None and tensor._node is not None:
+            tensor._node.retained, before.retained = before.retained, None
     finally:
         modes.grad = before
 
