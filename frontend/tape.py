@@ -189,7 +189,7 @@ def catch_up(tensor: TensorBase) -> None:
         if before is not None and before.retained is not None and tensor._node is not None:
             tensor._node.retained, before.retained = before.retained, None
     finally:
-        modes.grad = before
+        modes.grad = recording
 
 
 def record_view(step: Step, parent: TensorBase, edge: Edge, result: TensorBase) -> Node:
