@@ -282,7 +282,6 @@ def binary() -> list[Case]:
             lambda T, x, y, w: [T.lerp(x, y, 0.3), T.lerp(x, y, 0.8), T.lerp(x, y, w), x.lerp(y, 0.5)],
             [real(3, 4), real(4), real(4)],
         ),
-        Case.misuse("lerp of integers", lambda T, x: T.lerp(x, x, 0.5), [integer(3)]),
         Case.misuse("lerp of two dtypes", lambda T, x: T.lerp(x, x.double(), 0.5), [real(3)]),
         Case("square of bools", lambda T, b: [T.square(b), b**2, T.signbit(b), T.signbit(b.byte())], [boolean(3)]),
         Case(
