@@ -25,6 +25,7 @@ from ingot.amp import set_autocast_cache_enabled as set_autocast_cache_enabled
 from ingot.amp import set_autocast_enabled as set_autocast_enabled
 from ingot.calls import can_cast as can_cast
 from ingot.calls import make_public as _make_public
+from ingot.compilation import compile as compile
 from ingot.creation import arange as arange
 from ingot.creation import as_tensor as as_tensor
 from ingot.creation import asarray as asarray
@@ -48,10 +49,10 @@ from ingot.creation import tril_indices as tril_indices
 from ingot.creation import triu_indices as triu_indices
 from ingot.creation import zeros as zeros
 from ingot.creation import zeros_like as zeros_like
+from ingot.func import vmap as vmap
 from ingot.functional import factorisations as _factorisations
 from ingot.functional import memory as _memory
 from ingot.functional import systems as _systems
-from ingot.func import vmap as vmap
 from ingot.functional.activations import celu as celu
 from ingot.functional.activations import log_softmax as log_softmax
 from ingot.functional.activations import prelu as prelu
@@ -565,7 +566,6 @@ from ingot.windows import kaiser_window as kaiser_window
 
 # Dtypes, under PyTorch's names.
 result_type = _promote.result_dtype
-compile = jit
 cfloat, cdouble, chalf = complex64, complex128, complex32
 UntypedStorage = _memory.UntypedStorage
 TypedStorage = _memory.TypedStorage
