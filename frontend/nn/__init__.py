@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ingot.nn import attention as attention
 from ingot.nn import functional as functional
 from ingot.nn import init as init
+from ingot.nn import parallel as parallel
 from ingot.nn import utils as utils
 from ingot.nn.activations import CELU as CELU
 from ingot.nn.activations import ELU as ELU
@@ -112,6 +113,7 @@ from ingot.nn.padding import ReplicationPad3d as ReplicationPad3d
 from ingot.nn.padding import ZeroPad1d as ZeroPad1d
 from ingot.nn.padding import ZeroPad2d as ZeroPad2d
 from ingot.nn.padding import ZeroPad3d as ZeroPad3d
+from ingot.nn.parallel import DataParallel as DataParallel
 from ingot.nn.parameter import Parameter as Parameter
 from ingot.nn.parameter_containers import ParameterDict as ParameterDict
 from ingot.nn.parameter_containers import ParameterList as ParameterList

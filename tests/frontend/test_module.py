@@ -452,3 +452,12 @@ def test_places_of_pytorch() -> None:
     assert nn.modules.batchnorm._BatchNorm in nn.BatchNorm2d.__mro__
     assert nn.modules.utils._pair(3) == (3, 3) and nn.modules.utils._triple((1, 2, 3)) == (1, 2, 3)
     assert nn.modules.linear.Linear is nn.Linear and nn.modules.Module is nn.Module
+
+
+def test_one_device_is_parallel_enough() -> None:
+    layer = nn.Linear(2, 1)
+    model = nn.DataParallel(layer)
+    x = ingot.rand(3, 2)
+    assert model.module is layer and model(x).equal(layer(x))
+    assert nn.parallel.data_parallel(layer, (x,)).equal(layer(x))
+    assert list(model.state_dict()) == ["module.weight", "module.bias"]

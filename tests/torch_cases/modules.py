@@ -578,7 +578,16 @@ def _compiled(T: Any) -> Any:
     return [((result - wanted).abs() < 1e-6).all().item(), list(m.state_dict())]
 
 
+def _parallel(T: Any) -> Any:
+    m = T.nn.DataParallel(T.nn.Linear(2, 1))
+    with T.no_grad():
+        m.module.weight.fill_(1.0), m.module.bias.fill_(0.5)
+    x = T.ones(3, 2)
+    return [m(x), list(m.state_dict()), plain(m)]
+
+
 WALKS = {
+    "parallel": _parallel,
     "walking": _walk,
     "lookups": _lookups,
     "assignments": _assignments,
