@@ -30,6 +30,7 @@ Kind = Literal[
     "index",
     "sort",
     "random",
+    "linalg",
     "control",
     "call",
     "get",

@@ -119,8 +119,8 @@ def check_freestanding(graph: Graph) -> None:
         if "hosted" in value.op.traits:
             raise BuildError(
                 "IG371",
-                f"{graph.name}: {value.op.name} of {value.operands[0].type} is computed by NumPy, which a C library cannot "
-                "call",
+                f"{graph.name}: {value.op.name} of {value.operands[0].type} is computed by NumPy, which a C library "
+                "cannot call",
                 where=str(value.location) if value.location else None,
             )
         for attr in value.attrs.values():

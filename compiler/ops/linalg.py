@@ -134,7 +134,7 @@ def triangular_solve_vjp(
 
 triangular_solve: Op = row(
     "triangular_solve",
-    "call",
+    "linalg",
     triangular_solve_type,
     lapack.triangular_solve,
     triangular_solve_vjp,
@@ -170,7 +170,7 @@ def solve_vjp(ct: Results, out: Value, a: Value, b: Value) -> Results:
 
 solve: Op = row(
     "solve",
-    "call",
+    "linalg",
     solve_type,
     lapack.solve,
     solve_vjp,
@@ -245,7 +245,7 @@ def lu_wide(packed: Value, ct: Value, k: Any) -> Value:
 
 lu: Op = row(
     "lu",
-    "call",
+    "linalg",
     lu_type,
     lapack.lu,
     lu_vjp,
@@ -277,7 +277,7 @@ def cholesky_vjp(ct: Results, out: Value, a: Value) -> Results:
 
 cholesky: Op = row(
     "cholesky",
-    "call",
+    "linalg",
     cholesky_type,
     lapack.cholesky,
     cholesky_vjp,

@@ -1,6 +1,8 @@
 """Rewrite rows that no backend lowers into rows that backends do lower.
 
-These are `window_gather` and `window_scatter`, the derivatives of a windowed maximum (or minimum). Windows that tile
+`solve` becomes LU factors and triangular systems.
+
+`window_gather` and `window_scatter` are the derivatives of a windowed maximum (or minimum). Windows that tile
 their operand become an axis of their own, and the first maximum an argmax over it. Windows that overlap or hold padding
 become strided slices, one per offset inside the window, of which each window keeps the best so far.
 """
@@ -13,14 +15,16 @@ from itertools import product
 from ingot.compiler.dims import product as size_of
 from ingot.compiler.ir import Graph, Op, Shape, Size, TensorType, Value
 from ingot.compiler.ops import elementwise as e
+from ingot.compiler.ops import linalg, matrices
 from ingot.compiler.ops.cumulative import highest, lowest
 from ingot.compiler.ops.index import gather
 from ingot.compiler.ops.reduce import argmax, argmin
-from ingot.compiler.ops.source import full, iota, zeros_like
+from ingot.compiler.ops.reduce import max as max_
+from ingot.compiler.ops.source import full, get, iota, zeros_like
 from ingot.compiler.ops.view import expand, inverse, pad, permute, reshape, slice
 from ingot.compiler.ops.window import window_gather, window_scatter
 from ingot.compiler.rewrite import Rules, rewrite
-from ingot.runtime.dtypes import bool_, float32, int32
+from ingot.runtime.dtypes import bool_, float32, int32, int64
 
 Padding = Sequence[tuple[int, int]]
 
@@ -172,4 +176,34 @@ def reach(count: Size, step: int) -> Size:
     return 0 if count == 0 else (count - 1) * step + 1
 
 
-RULES: Rules = {window_gather: (gathered,), window_scatter: (scattered,)}
+# ---- linear systems
+
+
+def solved(v: Value) -> Value | None:
+    """`solve` as two triangular systems with the LU factors of its matrix."""
+    (several,) = v.operands
+    if several.op is not linalg.solve:
+        return None
+    a, b = several.operands
+    made = linalg.lu(a)
+    packed, order = get(made, index=0), get(made, index=2)
+    if v.attrs["index"] == 1:
+        return first_zero(packed)
+    below = linalg.triangular_solve(packed, matrices.in_order(b, order), upper=False, unit=True)
+    return linalg.triangular_solve(packed, below, upper=True, unit=False)
+
+
+def first_zero(packed: Value) -> Value:
+    """The number (from 1) of the first zero on the diagonal, 0 where there is none."""
+    *lead, n = packed.shape[:-1]
+    if n == 0:
+        return full(TensorType(int32, tuple(lead)), 0)
+    zero = e.eq(matrices.diagonal(packed), full(TensorType(packed.dtype, (*lead, n)), 0))
+    flags = e.cast(zero, dtype=int32)
+    place = e.add(argmax(flags, axis=len(lead)), full(TensorType(int64, tuple(lead)), 1))
+    some = e.gt(max_(flags, axes=(len(lead),)), full(TensorType(int32, tuple(lead)), 0))
+    number = e.cast(place, dtype=int32)
+    return e.select(some, number, zeros_like(number))
+
+
+RULES: Rules = {window_gather: (gathered,), window_scatter: (scattered,), get: (solved,)}

@@ -242,3 +242,36 @@ def test_a_second_process_runs_it_from_the_cache(tmp_path: Path) -> None:
 def test_c_libraries_refuse_what_numpy_computes(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"IG371.*svd of f32\[3,3\]"):
         ingot.aot.build(lambda x: L.svdvals(x), tmp_path, name="f", specs=["f32[3,3]"])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 17, 33])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+def test_compiled_loops_at_every_remainder(n: int, dtype: Any) -> None:
+    """Rows that end inside a vector, one right-hand side and several."""
+    near = 1e-10 if dtype is np.float64 else 2e-4
+
+    def everything(a: Any, b: Any) -> Any:
+        dominant = a + (2.0 + n) * ingot.eye(n, dtype=a.dtype)
+        return (
+            L.solve(dominant, b),
+            L.cholesky(definite(a)),
+            L.solve_triangular(dominant, b, upper=True),
+            L.solve_triangular(dominant, b, upper=False),
+            L.lu_factor_ex(ingot.cat([dominant, b], -1)),
+            L.cholesky_ex(-dominant).info,
+        )
+
+    for k in (1, 5, 8):
+        a, b = tensor(2, n, n, dtype=dtype), tensor(2, n, k, seed=1, dtype=dtype)
+        for x, y in zip(
+            ingot.tree.leaves(ingot.jit(everything)(a, b)), ingot.tree.leaves(everything(a, b)), strict=True
+        ):
+            np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=near, atol=near)
+
+
+def test_c_libraries_have_code_for_systems(tmp_path: Path) -> None:
+    def f(a: Any, b: Any) -> Any:
+        return L.solve(a, b), L.cholesky(definite(a)), L.det(a)
+
+    made = ingot.aot.build(f, tmp_path, name="systems", specs=["f64[3,3]", "f64[3,2]"])
+    assert any(path.suffix == ".a" for path in made)
