@@ -21,7 +21,7 @@ from ingot.compiler.ops.reduce import sum as total
 from ingot.compiler.ops.view import concat, expand, pad, permute, reshape, slice
 from ingot.compiler.rewrite import Rules, rewrite
 
-MOST_TERMS = 49  # shifted products of one kernel: a window of 7 x 7; larger kernels take longer to compile than to run
+MOST_TERMS = 25  # shifted products of one kernel: a window of 5 x 5; larger ones take longer to compile than they save
 MOST_PAIRS = 4  # of input and output channels in a group; more make a matrix product worth packing its operands
 
 
