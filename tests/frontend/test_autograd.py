@@ -193,3 +193,40 @@ def test_retain_graph() -> None:
     y.backward(retain_graph=True)
     y.backward()
     assert x.grad.tolist() == [4, 4]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_is_overwritten_has_a_gradient_of_zeros(compiled: bool) -> None:
+    def f(x: Any) -> Any:
+        (y, z, w) = (x * 2, x * 3, x * 4)
+        y.copy_(ingot.ones(2))
+        z[:] = 1.0
+        w.zero_()
+        return [ingot.autograd.grad(t.sum(), x)[0] for t in (y, z, w)]
+
+    made = (ingot.jit(f) if compiled else f)(ingot.ones(2, requires_grad=True))
+    assert [g.tolist() for g in made] == [[0, 0]] * 3
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_retained_gradients_follow_writes(compiled: bool) -> None:
+    def f(x: Any) -> Any:
+        y = x * 2
+        y.retain_grad()
+        y.mul_(3)
+        (y * y).sum().backward()
+        return y.grad, x.grad
+
+    y, x = (ingot.jit(f) if compiled else f)(ingot.ones(2, requires_grad=True))
+    assert (y.tolist(), x.tolist()) == ([12, 12], [72, 72])
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_constants_that_are_written_to_are_read_as_they_were(compiled: bool) -> None:
+    def f(x: Any) -> Any:
+        scale = ingot.full((2,), 5.0)
+        scale.mul_(x)
+        scale.mul_(x)
+        return ingot.autograd.grad(scale.sum(), x)[0]
+
+    assert (ingot.jit(f) if compiled else f)(ingot.full((2,), 3.0, requires_grad=True)).tolist() == [30, 30]

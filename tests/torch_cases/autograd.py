@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from peer import Case, Input, distinct, given, nograd, positive, real, unit
+from tape_programs import SEEDS, program, run
 
 FLOATS = ("float64",)
 
@@ -681,6 +682,14 @@ SECOND: list[tuple[str, Callable[..., Any], list[Input]]] = [
     ("repeat roll", lambda T, x: x.repeat(2, 1) * x.roll(1, 0).repeat(2, 1), [real(2, 3)]),
 ]
 
+
+def random_program(seed: int) -> Case:
+    steps = program(seed)
+    inputs = [real(3, 4), real(3, 4)]
+    # Compiling takes longer than running.
+    return tape(f"program {seed}", lambda T, a, b: run(T, steps, a, b), inputs, layouts=False, jit=seed < 40)
+
+
 CASES = [
     tape("accumulation", accumulated, [real(2, 3)]),
     tape("several roots", several_roots, [real(2, 3), real(2, 3)]),
@@ -721,5 +730,6 @@ CASES = [
     tape("saved_tensors_hooks", kept_elsewhere, [real(2, 3)]),
     tape("checkpoint", checkpointed, [real(2, 3), real(3, 4)]),
     *[Case(f"edge {name}", run, inputs, dtypes=FLOATS, layouts=False) for name, run, inputs in EDGES],
+    *[random_program(seed) for seed in SEEDS],
     *[tape(f"second {name}", second(run), inputs, layouts=False, rtol=1e-6) for name, run, inputs in SECOND],
 ]
