@@ -11,7 +11,9 @@ from torch.utils.data.sampler import SubsetRandomSampler
 def main(compile):
     torch.manual_seed(23)
     digits = load_digits()
-    dataset = TensorDataset(torch.from_numpy((digits.data / 16).astype(np.float32)), torch.from_numpy(digits.target).long())
+    dataset = TensorDataset(
+        torch.from_numpy((digits.data / 16).astype(np.float32)), torch.from_numpy(digits.target).long()
+    )
     indices = np.random.RandomState(0).permutation(len(dataset))
     train_loader = DataLoader(dataset, batch_size=64, sampler=SubsetRandomSampler(indices[360:]), drop_last=True)
     valid_loader = DataLoader(dataset, batch_size=64, sampler=SubsetRandomSampler(indices[:360]))

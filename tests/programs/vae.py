@@ -48,4 +48,7 @@ def main(compile):
     losses = [step(batch).item() for _ in range(4) for batch in images.split(128)[:-1]]
     with torch.no_grad():
         sample = model.decode(torch.randn(4, 8))
-    return {"losses": losses, "results": {"shape": tuple(sample.shape), "inside": bool(((0 <= sample) & (sample <= 1)).all())}}
+    return {
+        "losses": losses,
+        "results": {"shape": tuple(sample.shape), "inside": bool(((0 <= sample) & (sample <= 1)).all())},
+    }
