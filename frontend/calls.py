@@ -20,10 +20,29 @@ from ingot.runtime.errors import DTypeError, GradError, IngotError
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
 
-# NumPy's names, which PyTorch understands too.
-_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "axes": "dims"}
+# NumPy's names, which PyTorch understands too, and names of single functions.
+_ALIASES = (
+    ("from", "low"),
+    ("from", "a"),
+    ("to", "high"),
+    ("to", "b"),
+    ("axis", "dim"),
+    ("keepdims", "keepdim"),
+    ("x", "input"),
+    ("tensor", "input"),
+    ("axes", "dims"),
+    ("axis0", "dim0"),
+    ("axis1", "dim1"),
+    ("sections", "indices_or_sections"),
+    ("indices", "indices_or_sections"),
+    ("tensor_indices_or_sections", "indices_or_sections"),
+    ("split_size_or_sections", "split_size"),
+    ("split_sizes", "split_size"),
+    ("element", "elements"),
+    ("test_element", "test_elements"),
+)
 # Options that say where and how memory lies; there is one kind of memory.
-_MEMORY = frozenset({"pin_memory", "memory_format", "non_blocking", "layout", "names"})
+_MEMORY = frozenset({"pin_memory", "memory_format", "non_blocking", "layout", "names", "sparse_grad"})
 # Names under which PyTorch takes sizes that may also be given one by one.
 _SIZES = frozenset({"size", "sizes", "dims", "shape", "repeats", "dim", "tensors"})
 
@@ -89,7 +108,7 @@ def _rebound(
     given, out = dict(kwargs), kwargs.get("out")
     if "out" not in parameters:
         given.pop("out", None)
-    for other, own in _ALIASES.items():
+    for other, own in _ALIASES:
         if other in given and other not in parameters and own in parameters:
             given[own] = given.pop(other)
     for name in _MEMORY & given.keys() - parameters.keys():

@@ -258,19 +258,32 @@ def _exchanged(words: Tensor, n: int) -> Tensor:
     return apply_several(scan, order, pairs, body=body, carries=1, xs=1, length=n - 1)[0]
 
 
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Normal numbers; mean and std are numbers (with `size`) or tensors, element by element."""
+    check_device(device)
     chosen = generator or default_generator
     if size is not None:
-        return _normal(chosen, shape_from(tuple(size)), Defaults.dtype, mean, std)
+        shape = shape_from((size,) if isinstance(size, int) else tuple(size))
+        return marked(_normal(chosen, shape, _floating(dtype), mean, std), requires_grad)
     like = mean if hasattr(mean, "_layout") else std
     shape = (mean + std)._layout.shape
     drawn: Tensor = _normal(chosen, shape, like._layout.dtype, 0.0, 1.0) * std + mean
     return drawn
 
 
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that the element is, else 0. Raises SpecError (IG242) for others than of [0, 1]."""
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that the element (or p) is, else 0. Raises SpecError (IG242) for others than of [0, 1]."""
+    if p is not None:
+        return bernoulli_(empty_like(input), p, generator=generator)
     kind = _floating(input._layout.dtype)
     _check_probabilities("bernoulli", input, 1.0)
     return cast_to(_below(generator or default_generator, input), kind)

@@ -63,6 +63,9 @@ def test_numpys_names() -> None:
     assert x.mean(axis=1, keepdims=True).tolist() == [[1], [4]]
     assert ingot.reshape(x, shape=(3, 2)).shape == (3, 2)
     assert ingot.permute(x, dims=(1, 0)).shape == (3, 2)
+    assert [len(part) for part in ingot.split(x, split_size_or_sections=1)] == [1, 1]
+    assert bool((ingot.zeros(5).uniform_(to=0.5) < 0.5).all())
+    assert bool((ingot.zeros(5).random_(to=3) < 3).all())
     assert ingot.zeros(size=(2,), pin_memory=False).tolist() == [0, 0]
 
 
