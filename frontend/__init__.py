@@ -50,7 +50,9 @@ from ingot.creation import triu_indices as triu_indices
 from ingot.creation import zeros as zeros
 from ingot.creation import zeros_like as zeros_like
 from ingot.func import vmap as vmap
+from ingot.functional import embedding as _embedding
 from ingot.functional import factorisations as _factorisations
+from ingot.functional import normalization as _normalization
 from ingot.functional import memory as _memory
 from ingot.functional import systems as _systems
 from ingot.functional.activations import celu as celu
@@ -160,7 +162,6 @@ from ingot.functional.dropout import alpha_dropout as alpha_dropout
 from ingot.functional.dropout import dropout as dropout
 from ingot.functional.dropout import feature_alpha_dropout as feature_alpha_dropout
 from ingot.functional.einsum import einsum as einsum
-from ingot.functional.embedding import rows_of as embedding
 from ingot.functional.factorisations import cholesky_inverse as cholesky_inverse
 from ingot.functional.factorisations import cholesky_of as cholesky
 from ingot.functional.factorisations import cholesky_solve as cholesky_solve
@@ -307,9 +308,7 @@ from ingot.functional.memory import is_same_size as is_same_size
 from ingot.functional.memory import is_signed as is_signed
 from ingot.functional.memory import resize_as_ as resize_as_
 from ingot.functional.memory import to_dlpack as to_dlpack
-from ingot.functional.normalization import batch_norm as batch_norm
 from ingot.functional.normalization import group_norm as group_norm
-from ingot.functional.normalization import instance_norm as instance_norm
 from ingot.functional.normalization import layer_norm as layer_norm
 from ingot.functional.normalization import rms_norm as rms_norm
 from ingot.functional.patches import as_strided_scatter as as_strided_scatter
@@ -605,6 +604,11 @@ orgqr = _factorisations.householder_product
 qr = _factorisations.qr_of
 solve = _factorisations.removed_solve
 svd = _factorisations.svd_of
+
+# Those of `ingot.nn.functional` take their arguments in another order.
+batch_norm = _normalization.batch_norm_by_weight
+embedding = _embedding.rows_of
+instance_norm = _normalization.instance_norm_by_weight
 
 inf = builtins.float("inf")
 nan = builtins.float("nan")

@@ -78,11 +78,22 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None, **options: Any
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
     ) -> Embedding:
         """An embedding with these rows [n, d], which are not trained if `freeze`."""
+        if embeddings._layout.ndim != 2:
+            raise AssertedError("IG245", "Embeddings parameter is expected to be 2-dimensional", where=user_line())
         rows, columns = embeddings.shape
-        return cls(rows, columns, padding_idx, _weight=embeddings, _freeze=freeze, **options)
+        return cls(
+            rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, _freeze=freeze
+        )
 
     def extra_repr(self) -> str:
         shown = [f"{self.num_embeddings}, {self.embedding_dim}"]
@@ -165,10 +176,34 @@ class EmbeddingBag(Module):
         )
 
     @classmethod
-    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, **options: Any) -> EmbeddingBag:
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
         """Bags of these rows [n, d], which are not trained if `freeze`."""
+        if embeddings._layout.ndim != 2:
+            raise AssertedError("IG245", "Embeddings parameter is expected to be 2-dimensional", where=user_line())
         rows, columns = embeddings.shape
-        made = cls(rows, columns, _weight=embeddings, **options)
+        made = cls(
+            rows,
+            columns,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            mode,
+            sparse,
+            embeddings,
+            include_last_offset,
+            padding_idx,
+        )
         made.weight.requires_grad_(not freeze)
         return made
 

@@ -125,6 +125,16 @@ FUNCTIONS = [
     ),
     Case("torch.layer_norm", lambda T, x: T.layer_norm(x, [2, 4]), [real(3, 2, 4)]),
     Case("rms_norm", lambda T, x, w: T.nn.functional.rms_norm(x, (4,), w), [real(2, 4), real(4)]),
+    Case(
+        "torch.batch_norm",
+        lambda T, x, w, b, m, v: T.batch_norm(x, w, b, m, v, False, 0.1, 1e-3, False),
+        [real(4, 3), real(3), real(3), nograd(real(3)), nograd(positive(3))],
+    ),
+    Case(
+        "torch.instance_norm",
+        lambda T, x, w, b: T.instance_norm(x, w, b, None, None, True, 0.1, 1e-3, False),
+        [real(4, 3, 5), real(3), real(3)],
+    ),
     Case("torch.rms_norm", lambda T, x: T.rms_norm(x, (4,)), [real(2, 4)]),
     Case("normalize", lambda T, x: T.nn.functional.normalize(x), [real(3, 4)], dtypes="half"),
     Case("normalize p=1", lambda T, x: T.nn.functional.normalize(x, p=1, dim=0), [real(3, 4)]),
