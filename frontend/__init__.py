@@ -52,8 +52,8 @@ from ingot.creation import zeros_like as zeros_like
 from ingot.func import vmap as vmap
 from ingot.functional import embedding as _embedding
 from ingot.functional import factorisations as _factorisations
-from ingot.functional import normalization as _normalization
 from ingot.functional import memory as _memory
+from ingot.functional import normalization as _normalization
 from ingot.functional import systems as _systems
 from ingot.functional.activations import celu as celu
 from ingot.functional.activations import log_softmax as log_softmax
