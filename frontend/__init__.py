@@ -56,12 +56,17 @@ from ingot.functional import memory as _memory
 from ingot.functional import normalization as _normalization
 from ingot.functional import systems as _systems
 from ingot.functional.activations import celu as celu
+from ingot.functional.activations import celu_ as celu_
+from ingot.functional.activations import hardshrink as hardshrink
 from ingot.functional.activations import log_softmax as log_softmax
 from ingot.functional.activations import prelu as prelu
 from ingot.functional.activations import relu as relu
 from ingot.functional.activations import relu_ as relu_
 from ingot.functional.activations import selu as selu
+from ingot.functional.activations import selu_ as selu_
 from ingot.functional.activations import softmax as softmax
+from ingot.functional.activations import threshold as threshold
+from ingot.functional.activations import threshold_ as threshold_
 from ingot.functional.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
 from ingot.functional.adaptive_pooling import adaptive_max_pool1d_with_indices as _adaptive_max_pool1d
 from ingot.functional.arithmetic import add as add
@@ -116,6 +121,7 @@ from ingot.functional.arithmetic import subtract as subtract
 from ingot.functional.arithmetic import true_divide as true_divide
 from ingot.functional.arithmetic import where as where
 from ingot.functional.arithmetic import xlogy as xlogy
+from ingot.functional.bilinear import bilinear as bilinear
 from ingot.functional.bits import angle as angle
 from ingot.functional.bits import copysign as copysign
 from ingot.functional.bits import float_power as float_power
@@ -322,6 +328,8 @@ from ingot.functional.pooling import max_pool1d as max_pool1d
 from ingot.functional.pooling import max_pool1d_with_indices as max_pool1d_with_indices
 from ingot.functional.pooling import max_pool2d as max_pool2d
 from ingot.functional.pooling import max_pool3d as max_pool3d
+from ingot.functional.random_activations import rrelu as rrelu
+from ingot.functional.random_activations import rrelu_ as rrelu_
 from ingot.functional.recurrence import gru_cell as gru_cell
 from ingot.functional.recurrence import lstm_cell as lstm_cell
 from ingot.functional.recurrence import rnn_relu_cell as rnn_relu_cell

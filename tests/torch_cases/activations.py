@@ -163,6 +163,18 @@ OTHERS = [
     Case("Tensor.relu_", lambda T, x: (x * 1).relu_(), [X]),
     Case("torch.selu", lambda T, x: T.selu(x), [X]),
     Case("torch.celu", lambda T, x: T.celu(x), [X]),
+    *(
+        Case(f"torch.{name}", lambda T, x, name=name, args=args: getattr(T, name)(x * 1, *args), [X])
+        for name, args in (
+            ("celu_", (0.5,)),
+            ("selu_", ()),
+            ("hardshrink", (1.0,)),
+            ("threshold", (0.1, 3.0)),
+            ("threshold_", (0.1, 3.0)),
+            ("rrelu", (0.1, 0.1)),
+            ("rrelu_", (0.2, 0.2)),
+        )
+    ),
     Case("torch.prelu", lambda T, x, w: T.prelu(x, w), [X, real(1)]),
     Case("relu positional", lambda T, x: T.nn.functional.relu(x * 1, True), [X]),
     Case("leaky_relu positional", lambda T, x: T.nn.functional.leaky_relu(x * 1, 0.2, True), [X]),
