@@ -57,6 +57,11 @@ class EveryModule:
     backward: ClassVar[OrderedDict[int, Hook]] = OrderedDict()
     backward_pre: ClassVar[OrderedDict[int, Hook]] = OrderedDict()
 
+    @classmethod
+    def numbers(cls) -> tuple[int, ...]:
+        """Which hooks there are; a number is never used again."""
+        return (*cls.forward, *cls.forward_pre, *cls.backward, *cls.backward_pre)
+
 
 def register_module_forward_hook(
     hook: Hook, *, with_kwargs: bool = False, always_call: bool = False

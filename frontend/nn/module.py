@@ -211,7 +211,7 @@ class Module(Stateful, Hooks):
 
     def guard_state(self) -> tuple[Any, ...]:
         """What compiled code that ran this module depends on: attributes, and which tensors and modules it holds."""
-        state: list[Any] = []
+        state: list[Any] = [("hooks of all modules", EveryModule.numbers())]
         for name, value in self.__dict__.items():
             if name in _STATE_HOOKS:
                 continue

@@ -435,6 +435,12 @@ def test_hooks_of_all_modules() -> None:
         model(ingot.ones(1))
     model(ingot.ones(1))
     assert seen == ["ReLU", "Tanh", "Sequential"]
+    # Compiled code notices them.
+    call = ingot.jit(lambda x: model(x))
+    plain = call(ingot.ones(1)).item()
+    with nn.modules.module.register_module_forward_hook(lambda m, args, out: out + 1):
+        assert call(ingot.ones(1)).item() != plain
+    assert call(ingot.ones(1)).item() == plain
 
 
 def test_a_module_compiles_itself() -> None:
