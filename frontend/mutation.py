@@ -181,8 +181,8 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
         if modes.grad:
             # What the derivative reads of the operands is what they held before.
             recorded = any([isinstance(a, TensorBase) and needs_grad(a) for a in (*args, *kwargs.values())])
-            operands = [_before(target) if a is target and recorded else a for a in args]
-            return assign(target, fitted(target, fn(*operands, **kwargs)))  # type: ignore[arg-type]
+            operands: Any = [_before(target) if a is target and recorded else a for a in args]
+            return assign(target, fitted(target, fn(*operands, **kwargs)))
         return assign(target, fitted(target, fn(*args, **kwargs)))
 
     write.__name__ = f"{fn.__name__}_"
