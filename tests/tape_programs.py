@@ -51,7 +51,7 @@ def run(T: Any, steps: list[tuple[str, int, int, int]], a: Any, b: Any) -> Any:
         made = _step(T, kind, x, y, variant)
         if made is not None:
             pool.append(made)
-    sum((p * p * 0.1).sum() for p in pool if p.requires_grad).backward()  # type: ignore[union-attr]
+    sum((p * p * 0.1).sum() for p in pool if p.requires_grad).backward()
     return [p.detach().clone() for p in pool], [a.grad, b.grad], [r.grad for r in retained]
 
 

@@ -156,20 +156,20 @@ def frozen(T: Any, x: Any) -> Any:
 def decorated(T: Any, x: Any) -> Any:
     x = leaf(x)
 
-    @T.no_grad()
+    @T.no_grad()  # type: ignore[untyped-decorator]
     def plain(v: Any) -> Any:
         return v * 2
 
-    @T.no_grad()
+    @T.no_grad()  # type: ignore[untyped-decorator]
     def rows(v: Any) -> Any:
         for row in v.unbind(0):
             yield row * 2
 
-    @T.inference_mode()
+    @T.inference_mode()  # type: ignore[untyped-decorator]
     def inferred(v: Any) -> Any:
         return v * 2
 
-    @T.enable_grad()
+    @T.enable_grad()  # type: ignore[untyped-decorator]
     def recorded(v: Any) -> Any:
         return v * 2
 
@@ -283,7 +283,7 @@ def node_hooks(T: Any, x: Any) -> Any:
 
 
 def scaled_square(T: Any) -> Any:
-    class ScaledSquare(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class ScaledSquare(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, x: Any, scale: float, label: str = "") -> Any:
             ctx.save_for_backward(x)
@@ -300,7 +300,7 @@ def scaled_square(T: Any) -> Any:
 
 
 def split_form(T: Any) -> Any:
-    class Split(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Split(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(x: Any, y: Any) -> Any:
             return x * y, x + y, (x > y)
@@ -342,7 +342,7 @@ def custom_split(T: Any, x: Any, y: Any) -> Any:
 
 
 def custom_in_place(T: Any, x: Any) -> Any:
-    class Double(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Double(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, v: Any) -> Any:
             v.mul_(2)
@@ -361,7 +361,7 @@ def custom_in_place(T: Any, x: Any) -> Any:
 
 
 def straight_through(T: Any, x: Any) -> Any:
-    class Round(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Round(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, v: Any) -> Any:
             return v.round()
@@ -375,7 +375,7 @@ def straight_through(T: Any, x: Any) -> Any:
 
 
 def unmaterialized(T: Any, x: Any) -> Any:
-    class Pair(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Pair(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, v: Any) -> Any:
             return v * 1, v * 2
@@ -390,7 +390,7 @@ def unmaterialized(T: Any, x: Any) -> Any:
 
 
 def identity_function(T: Any, x: Any) -> Any:
-    class Reverse(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Reverse(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, v: Any) -> Any:
             return v.view_as(v)
@@ -399,7 +399,7 @@ def identity_function(T: Any, x: Any) -> Any:
         def backward(ctx: Any, g: Any) -> Any:
             return -g
 
-    class Same(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Same(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, v: Any) -> Any:
             return v
@@ -414,7 +414,7 @@ def identity_function(T: Any, x: Any) -> Any:
 
 
 def none_gradient(T: Any, x: Any, y: Any) -> Any:
-    class First(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class First(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, a: Any, b: Any) -> Any:
             return a * b
@@ -429,14 +429,14 @@ def none_gradient(T: Any, x: Any, y: Any) -> Any:
 
 
 def once(T: Any, x: Any) -> Any:
-    class Once(T.autograd.Function):  # type: ignore[misc, name-defined]
+    class Once(T.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, v: Any) -> Any:
             ctx.save_for_backward(v)
             return v * v
 
         @staticmethod
-        @T.autograd.function.once_differentiable
+        @T.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
         def backward(ctx: Any, g: Any) -> Any:
             (v,) = ctx.saved_tensors
             return 2 * v * g
