@@ -56,6 +56,9 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     def padded(high: Any) -> dict[str, Any]:
         return {"low": (0,) * (rank + 1), "high": (*(0,) * rank, high), "interior": (0,) * (rank + 1), "value": 0}
 
+    final = (*strides[:-1], strides[-1] * step, strides[-1])
+    if isinstance(count, int) and count == 1:
+        step = max(step, size, 1)
     if step >= size:
         # Blocks of `step` elements, of which the first `size` are kept.
         reach = count * step
@@ -64,7 +67,6 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
         else:
             shown(view_rows.slice, cut((reach,), (1,)), (reach,))
         shown(view_rows.reshape, {"shape": (*outer, count, step)}, (count, step))
-        final = (*strides[:-1], strides[-1] * step, strides[-1])
         shown(view_rows.slice, cut((count, size), (1, 1)), (count, size), final)
         return movedim(x, rank, axis)
     # The line repeated `size` times, seen as rows that are one element longer: row j begins at element j.
@@ -75,7 +77,6 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     shown(view_rows.reshape, {"shape": (*outer, size, extent + 1)}, (size, extent + 1))
     shown(view_rows.slice, cut((size, (count - 1) * step + 1), (1, step)), (size, count))
     order = (*range(rank), rank + 1, rank)
-    final = (*strides[:-1], strides[-1] * step, strides[-1])
     shown(view_rows.permute, {"axes": order}, (count, size), final)
     return movedim(x, rank, axis)
 
