@@ -32,7 +32,7 @@ def draw_type(key: TensorType, *parameters: TensorType, kind: str) -> TensorType
 
 
 def draw_eval(key: Array, *parameters: Array, kind: str) -> Array:
-    random = np.random.Generator(np.random.Philox(key=key.view(np.uint64)))
+    random = np.random.Generator(np.random.Philox(key=np.ascontiguousarray(key).view(np.uint64)))
     dtype = parameters[0].dtype
     first = parameters[0].astype(np.float64)
     bad = np.isnan(first) | (first < 0)
