@@ -181,7 +181,8 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
         if modes.grad:
             # What the derivative reads of the operands is what they held before.
             recorded = any([isinstance(a, TensorBase) and needs_grad(a) for a in (*args, *kwargs.values())])
-            operands: Any = [_before(target) if a is target and recorded else a for a in args]
+            before = _before(target) if recorded else target
+            operands: Any = [before if a is target else a for a in args]
             return assign(target, fitted(target, fn(*operands, **kwargs)))
         return assign(target, fitted(target, fn(*args, **kwargs)))
 
