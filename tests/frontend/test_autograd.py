@@ -230,3 +230,62 @@ def test_constants_that_are_written_to_are_read_as_they_were(compiled: bool) -> 
         return ingot.autograd.grad(scale.sum(), x)[0]
 
     assert (ingot.jit(f) if compiled else f)(ingot.full((2,), 3.0, requires_grad=True)).tolist() == [30, 30]
+
+
+def reading_what_was_written(x: Any) -> Any:
+    y = x * 1
+    z = (y * y).sum()
+    y.add_(1)
+    z.backward()
+    return x.grad
+
+
+def reading_a_result_that_was_written(x: Any) -> Any:
+    y = x.exp()
+    y.mul_(2)
+    y.sum().backward()
+    return x.grad
+
+
+def walking_twice(x: Any) -> Any:
+    y = x.exp().sum()
+    y.backward()
+    y.backward()
+    return x.grad
+
+
+def walking_a_shared_part_twice(x: Any) -> Any:
+    y = x.exp()
+    y.sum().backward()
+    (y * 2).sum().backward()
+    return x.grad
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("f", "code"),
+    [
+        (reading_what_was_written, "IG302"),
+        (reading_a_result_that_was_written, "IG302"),
+        (walking_twice, "IG306"),
+        (walking_a_shared_part_twice, "IG306"),
+    ],
+)
+def test_stale_graphs_are_errors_in_compiled_code_too(f: Function, code: str, compiled: bool) -> None:
+    with pytest.raises(GradError, match=code):
+        (ingot.jit(f) if compiled else f)(ingot.ones(2, requires_grad=True))
+
+
+def test_a_result_whose_graph_was_freed_is_an_error_only_where_it_is_differentiated() -> None:
+    w = ingot.ones(2, requires_grad=True)
+
+    @ingot.jit
+    def step(x: Any) -> Any:
+        hidden = (w * x).exp()
+        hidden.sum().backward()
+        return hidden * 2
+
+    result = step(ingot.ones(2))
+    assert result.requires_grad and w.grad is not None
+    with pytest.raises(GradError, match=r"(?s)IG306.*in the compiled function at"):
+        result.sum().backward()
