@@ -151,24 +151,50 @@ def batch_norm(
     _per_channel("batch_norm", channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     _one_dtype("batch_norm", input, weight, bias, running_mean, running_var)
     shape = (1, channels, *(1,) * (layout.ndim - 2))
-    x = _wide(input)
     if not training:
         if running_mean is None or running_var is None:
             raise OperandError(
                 "IG320", "running_mean and running_var must be defined in evaluation mode", where=user_line()
             )
-        scale = rsqrt(add(_wide(running_var), eps))
-        normal = mul(sub(x, running_mean.reshape(shape)), scale.reshape(shape))
-        return _scaled(normal, weight, bias, layout.dtype, shape)
+        return _by_statistics(input, running_mean, running_var, weight, bias, shape, eps)
     axes = (0, *range(2, layout.ndim))
     count = math.prod(layout.shape[axis] for axis in axes)
     _several_values(count, input, "value per channel")
-    normal, middle, variance = _standardized(x, axes, eps)
+    result, middle, variance = _by_batch(input, weight, bias, axes, shape, eps)
     if isinstance(count, int) and count == 0:
-        return _scaled(normal, weight, bias, layout.dtype, shape)
+        return result
     _follow(running_mean, middle, momentum)
     _follow(running_var, _unbiased(variance, count), momentum)
-    return _scaled(normal, weight, bias, layout.dtype, shape)
+    return result
+
+
+@composite
+def _by_statistics(
+    input: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    shape: tuple[Any, ...],
+    eps: float,
+) -> Tensor:
+    scale = rsqrt(add(_wide(running_var), eps))
+    normal = mul(sub(_wide(input), running_mean.reshape(shape)), scale.reshape(shape))
+    return _scaled(normal, weight, bias, input._layout.dtype, shape)
+
+
+@composite
+def _by_batch(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    axes: tuple[int, ...],
+    shape: tuple[Any, ...],
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(the result, the means, the variances)."""
+    normal, middle, variance = _standardized(_wide(input), axes, eps)
+    return _scaled(normal, weight, bias, input._layout.dtype, shape), middle, variance
 
 
 def _unbiased(variance: Tensor, count: Any) -> Tensor:
@@ -214,12 +240,12 @@ def instance_norm(
     axes = tuple(range(2, layout.ndim))
     count = math.prod(layout.shape[axis] for axis in axes)
     _several_values(count, input, "spatial element")
-    normal, middle, variance = _standardized(_wide(input), axes, eps)
+    result, middle, variance = _by_batch(input, weight, bias, axes, (1, channels, *(1,) * (layout.ndim - 2)), eps)
     if running_mean is not None:
         _follow(running_mean, mean(middle, 0), momentum)
     if running_var is not None:
         _follow(running_var, _unbiased(mean(variance, 0), count), momentum)
-    return _scaled(normal, weight, bias, layout.dtype, (1, channels, *(1,) * (layout.ndim - 2)))
+    return result
 
 
 @composite
