@@ -201,11 +201,11 @@ CODES: dict[str, str] = {
     "IG355": "An operation has no rule for batches (vmap).",
     "IG365": "A matrix is singular: a pivot of its factorisation is exactly 0, so that a system with it has no unique "
     "solution. inv_ex, solve_ex and lu_factor_ex say so in `info` instead of raising; lstsq and pinv need no inverse.",
-    "IG366": "A matrix is not positive definite, so it has no Cholesky factor. cholesky_ex says so in `info` instead of "
-    "raising; adding a small multiple of the identity often helps.",
+    "IG366": "A matrix is not positive definite, so it has no Cholesky factor. cholesky_ex says so in `info` instead "
+    "of raising; adding a small multiple of the identity often helps.",
     "IG367": "An eigenvalue or singular value decomposition did not converge, or its matrix holds NaN or infinities.",
-    "IG368": "Linear algebra takes matrices, batches of matrices, square ones where an inverse or a power is meant, and "
-    "right-hand sides with as many rows.",
+    "IG368": "Linear algebra takes matrices, batches of matrices, square ones where an inverse or a power is meant, "
+    "and right-hand sides with as many rows.",
     "IG369": "Linear algebra is computed in float32 and float64.",
     "IG370": "The result would be complex: tensors of complex numbers come later. eigh and eigvalsh are for symmetric "
     "matrices, whose eigenvalues are real.",
@@ -429,7 +429,7 @@ class LinAlgError(IngotError, RuntimeError):
 
 
 class UnavailableError(IngotError, NotImplementedError):
-    """Something that mathematics, not this program, leaves undone; a NotImplementedError because PyTorch raises that."""
+    """Something that has no formula or no meaning; a NotImplementedError because PyTorch raises that."""
 
 
 class VerifyError(IngotError, AssertionError):
