@@ -232,6 +232,8 @@ CODES: dict[str, str] = {
     "IG391": "A name of a module, parameter or buffer is not empty, has no dot in it, and is no attribute of the class.",
     "IG392": "vmap maps tensors over one dimension each, of the same size, to tensors; random functions need "
     "randomness='different' or 'same'.",
+    "IG393": "Anomaly mode looks at the numbers of gradients, which a function has none of while it is compiled. Turned on "
+    "around the call, it runs compiled functions uncompiled.",
     "IG389": "With strict=True, every output (and derivative) must depend on every input.",
     "IG395": "differentiable=True asks for gradients through the step of an optimiser. Write the update with tensor "
     "operations, which gradients flow through.",

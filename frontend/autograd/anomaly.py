@@ -9,8 +9,8 @@ import numpy as np
 
 from ingot import tape
 from ingot.core import TensorBase, array_of, is_traced
-from ingot.modes import bump_epoch
-from ingot.runtime.errors import GradError
+from ingot.modes import bump_epoch, modes
+from ingot.runtime.errors import GradError, TraceError
 from ingot.source_lines import describe, user_frame, user_line
 from ingot.tape import Node
 
@@ -39,6 +39,14 @@ class NotedNumbers:
 
 def set_anomaly(mode: bool, check_nan: bool = True) -> None:
     """Turn anomaly mode on or off; compiled functions run uncompiled while it is on."""
+    trace = modes.trace
+    if trace is not None and mode:
+        raise TraceError(
+            "IG393",
+            f"anomaly mode was turned on in {trace.name} while it is compiled, when there are no numbers to look at",
+            where=user_line(),
+            fix=f"with detect_anomaly(): around the call of {trace.name}, which then runs uncompiled",
+        )
     Anomaly.check_nan = check_nan
     if mode is not (Anomaly.lines is not None):
         Anomaly.lines = {} if mode else None

@@ -234,6 +234,14 @@ def test_anomaly_mode_names_the_line() -> None:
         with pytest.raises(GradError, match=r"(?s)IG302.*the operation: .*z = \(y \* y\)"):
             z.backward()
     assert not ingot.autograd.is_anomaly_enabled()
+
+    def inside(v: Any) -> Any:
+        with ingot.autograd.detect_anomaly():
+            return v * 2
+
+    with pytest.raises(RuntimeError, match=r"IG393.*inside"):
+        ingot.jit(inside)(x)
+    assert not ingot.autograd.is_anomaly_enabled()
     compiled(x).backward()
     assert x.grad.isnan().all()
 
