@@ -74,10 +74,7 @@ from ingot.functional.distance_losses import (
 from ingot.functional.distances import cosine_similarity, pairwise_distance
 from ingot.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ingot.functional.embedding import embedding, embedding_bag
-from ingot.functional.fractional_pooling import (
-    fractional_max_pool2d,
-    fractional_max_pool3d,
-)
+from ingot.functional.fractional_pooling import fractional_max_pool2d, fractional_max_pool3d
 from ingot.functional.gathering import one_hot
 from ingot.functional.grids import affine_grid, grid_sample
 from ingot.functional.linalg import linear
@@ -94,6 +91,7 @@ from ingot.functional.losses import (
     smooth_l1_loss,
     soft_margin_loss,
 )
+from ingot.functional.measures import pdist
 from ingot.functional.multi_head import multi_head_attention_forward
 from ingot.functional.normalization import (
     batch_norm,
@@ -227,6 +225,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
