@@ -30,7 +30,7 @@ from ingot.runtime.dtypes import bool_
 from ingot.runtime.errors import DTypeError, GradError, ShapeError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
-from ingot.tape import Node, catch_up, edge_of, needs_grad
+from ingot.tape import Node, catch_up, edge_of, keep_apart, needs_grad, numbers
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
@@ -178,13 +178,16 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
     def write(*args: P.args, **kwargs: P.kwargs) -> Tensor:
         target: Any = args[0]
         check_writable(target)
-        if modes.grad:
+        if modes.grad and modes.trace is not None:
             # What the derivative reads of the operands is what they held before.
-            recorded = any([isinstance(a, TensorBase) and needs_grad(a) for a in (*args, *kwargs.values())])
-            before = _before(target) if recorded else target
+            before = _before(target)
             operands: Any = [before if a is target else a for a in args]
             return assign(target, fitted(target, fn(*operands, **kwargs)))
-        return assign(target, fitted(target, fn(*args, **kwargs)))
+        first = next(numbers()) if modes.grad else 0
+        result = fitted(target, fn(*args, **kwargs))
+        if result._node is not None:
+            keep_apart(result._node, first, target._storage)
+        return assign(target, result)
 
     write.__name__ = f"{fn.__name__}_"
     write.__doc__ = f"In-place form of `{fn.__name__}`."
@@ -192,13 +195,11 @@ def in_place(fn: Callable[P, Tensor]) -> Callable[P, Tensor]:
 
 
 def _before(target: Tensor) -> Tensor:
-    """What the tensor holds at present, at the same place of the tape."""
+    """What a traced or captured tensor holds at present, at the same place of the tape."""
     trace = modes.trace
-    if trace is not None:
-        copy = trace.wrap(trace.value_of(target))
-    else:
-        copy = tensor_from_array(np.array(array_of(target), order="C", copy=True))
-    copy._requires_grad, copy._node = target._requires_grad, target._node
+    assert trace is not None
+    copy = trace.wrap(trace.value_of(target))
+    copy._requires_grad, copy._node = needs_grad(target), target._node
     return copy
 
 

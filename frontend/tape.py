@@ -267,6 +267,29 @@ def save(tensor: TensorBase, edge: Edge) -> Saved:
     return Saved(tensor._layout, storage, tensor._offset, version_of(storage), edge)
 
 
+def keep_apart(node: Node, first: int, storage: Any) -> None:
+    """Give the nodes made since the number `first` copies of what they keep of memory that is to be written to."""
+    stack: list[Any] = [node]
+    while stack:
+        node = stack.pop()
+        if not isinstance(node, Node) or node.sequence <= first:
+            continue
+        stack.extend(node.edges)
+        if node.plan is not None and node.saved:
+            operands, outs = node.saved
+            node.saved = ([_apart(s, storage) for s in operands], None if outs is None else [_apart(s, storage) for s in outs])
+        if node.kept is not None:
+            node.kept = ([_apart(s, storage) for s in node.kept[0]], node.kept[1])
+
+
+def _apart(saved: Saved | None, storage: Any) -> Any:
+    if saved is None or saved.storage is not storage:
+        return saved
+    array = np.array(storage.array(saved.layout, saved.offset), order="C", copy=True)
+    layout = Layout.of(saved.layout.dtype, saved.layout.shape)
+    return saved._replace(layout=layout, storage=Storage(None, array.nbytes, array), offset=0, version=0)
+
+
 def saved_array(saved: Saved, op: Op) -> Array:
     """The elements. Raises GradError (IG302) when the memory was written to since."""
     check_version(saved, op)
