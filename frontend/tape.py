@@ -11,7 +11,7 @@ import numpy as np
 from ingot.compiler.ir import Op, TensorType, Value, toposort
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
-from ingot.core import Array, Step, TensorBase, is_traced, type_of, version_of
+from ingot.core import Array, Step, TensorBase, is_traced, tensor_from_array, type_of, version_of
 from ingot.grad_fn import AccumulateGrad, NodeHooks, RemovableHandle, title
 from ingot.modes import modes
 from ingot.packing import Packed, packing
@@ -276,8 +276,8 @@ def keep_apart(node: Node, first: int, storage: Any) -> None:
             continue
         stack.extend(node.edges)
         if node.plan is not None and node.saved:
-            operands, outs = node.saved
-            node.saved = ([_apart(s, storage) for s in operands], None if outs is None else [_apart(s, storage) for s in outs])
+            operands, outs = ([_apart(s, storage) for s in part or ()] for part in node.saved)
+            node.saved = operands, outs or None
         if node.kept is not None:
             node.kept = ([_apart(s, storage) for s in node.kept[0]], node.kept[1])
 
@@ -285,9 +285,8 @@ def keep_apart(node: Node, first: int, storage: Any) -> None:
 def _apart(saved: Saved | None, storage: Any) -> Any:
     if saved is None or saved.storage is not storage:
         return saved
-    array = np.array(storage.array(saved.layout, saved.offset), order="C", copy=True)
-    layout = Layout.of(saved.layout.dtype, saved.layout.shape)
-    return saved._replace(layout=layout, storage=Storage(None, array.nbytes, array), offset=0, version=0)
+    copy = tensor_from_array(np.array(storage.array(saved.layout, saved.offset), order="C", copy=True))
+    return saved._replace(layout=copy._layout, storage=copy._storage, offset=0, version=0)
 
 
 def saved_array(saved: Saved, op: Op) -> Array:
