@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,9 +19,8 @@ import numpy as np
 
 from ingot.compiler.ir import Op, TensorType
 from ingot.compiler.ops import TABLE
-from ingot.compiler.ops.linalg import NOT_CONVERGED
+from ingot.compiler.ops.linalg import EVAL_RAISED
 from ingot.runtime import dtypes, failures, symbols
-from ingot.runtime.errors import IngotError
 
 SYMBOL = "ingot_eval_row"
 
@@ -57,11 +57,26 @@ def evaluate(buffers: Any, row: bytes, sizes: Any) -> int:
     count = len(call.operands)
     try:
         made = call.op.eval(*arrays[:count], **call.attrs)
-    except IngotError:
-        return NOT_CONVERGED << failures.DETAIL_BITS
-    for place, result in zip(arrays[count:], made if isinstance(made, tuple) else (made,), strict=True):
-        place[...] = result
+        for place, result in zip(arrays[count:], made if isinstance(made, tuple) else (made,), strict=True):
+            place[...] = result
+    except BaseException as error:
+        # C code cannot raise it: the program fails with a status, for which this thread raises it then.
+        _thread.raised = error
+        return EVAL_RAISED << failures.DETAIL_BITS
     return 0
+
+
+_thread = threading.local()
+
+
+def raised(detail: int) -> BaseException:
+    """What the row that failed last in this thread has raised."""
+    error: BaseException = _thread.raised
+    _thread.raised = None
+    return error
+
+
+failures.describe(EVAL_RAISED, raised)
 
 
 def in_memory(address: int | None, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -539,17 +539,17 @@ def refused(reason: str, info: int, batch: str = "") -> LinAlgError:
 
 
 def describe_failures() -> None:
-    """Statuses of compiled code: one kind per reason, and one for decompositions that do not converge."""
+    """Statuses of compiled code: one kind per reason."""
     for reason in REASONS:
         failures.describe(status_kind(reason), lambda info, reason=reason: refused(reason, info))  # type: ignore[misc]
-    failures.describe(NOT_CONVERGED, lambda info: lapack.not_converged("the decomposition"))
 
 
 def status_kind(reason: str) -> int:
     return 1 + list(REASONS).index(reason)
 
 
-NOT_CONVERGED = 1 + len(REASONS)
+# The kind of the status of rows whose `eval` raised in the midst of compiled code.
+EVAL_RAISED = 1 + len(REASONS)
 describe_failures()
 
 

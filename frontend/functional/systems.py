@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingot import creation
-from ingot.compiler import hosted
+from ingot.compiler import hosted as hosted  # programs from the cache call rows by name
 from ingot.compiler.ops import linalg as rows
 from ingot.core import is_tensor
 from ingot.functional.arithmetic import eq, mul, ne, where
@@ -32,9 +32,6 @@ from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
-
-# Programs from the cache call rows by name.
-assert hosted.SYMBOL
 
 _NAMES = {"float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double", "int64": "Long"}
 

@@ -208,6 +208,22 @@ def test_lstsq_residuals_in_compiled_code() -> None:
     assert np.isnan(deficient.residuals.numpy()).all() and L.lstsq(a * 0, b, driver="gelsd").residuals.shape == (0,)
 
 
+def test_what_numpy_raises_comes_out_of_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = ingot.jit(lambda x: L.svdvals(x))
+    x = tensor(3, 3)
+    want = f(x).numpy()
+
+    def exhausted(*args: Any, **kwargs: Any) -> Any:
+        raise MemoryError("no memory for the work array")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np.linalg, "svd", exhausted)
+        for _ in range(3):
+            with pytest.raises(MemoryError, match="work array"):
+                f(x)
+    np.testing.assert_array_equal(f(x).numpy(), want)
+
+
 def test_vmap_and_threads() -> None:
     x = tensor(16, 4, 4)
     batched = ingot.jit(ingot.func.vmap(lambda a: L.inv(regular(a))))(x) if hasattr(ingot.func, "vmap") else None
