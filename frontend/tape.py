@@ -11,14 +11,14 @@ import numpy as np
 from ingot.compiler.ir import Op, TensorType, Value, toposort
 from ingot.compiler.ops.source import get
 from ingot.compiler.ops.source import input as make_input
+from ingot.compiler.quiet import quietly
+from ingot.compiler.straightline import straightline
 from ingot.core import Array, Step, TensorBase, is_traced, tensor_from_array, type_of, version_of
 from ingot.grad_fn import AccumulateGrad, NodeHooks, RemovableHandle, title
 from ingot.modes import modes
 from ingot.packing import Packed, packing
-from ingot.quiet import quietly
 from ingot.runtime.errors import GradError
 from ingot.source_lines import user_line
-from ingot.straightline import straightline
 
 # What an operand's cotangent goes to: the node that made it, the leaf itself, or nothing.
 Edge = Any
