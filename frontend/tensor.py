@@ -37,6 +37,9 @@ _float = float
 _bool = bool
 
 
+_item = tuple.__getitem__
+
+
 class Size(tuple[Any, ...]):
     """A shape: a tuple that prints as ingot.Size([2, 3])."""
 
@@ -45,6 +48,18 @@ class Size(tuple[Any, ...]):
     def numel(self) -> Any:
         """The number of elements."""
         return functools.reduce(operator.mul, self, 1)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = _item(self, index)
+        return Size(found) if type(index) is slice else found
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple.__add__(self, other))
+
+    def __mul__(self, count: Any) -> Size:
+        return Size(tuple.__mul__(self, count))
+
+    __rmul__ = __mul__
 
     def __repr__(self) -> str:
         return f"ingot.Size([{', '.join(map(str, self))}])"

@@ -118,6 +118,20 @@ def printing() -> list[Case]:
             jit=False,
         ),
         Case(
+            "sizes of sizes",
+            lambda T: [
+                T.ones(2, 3, 4).shape[1:],
+                T.ones(2).shape + (3,),
+                T.ones(2, 3).shape * 2,
+                T.ones(2, 3, 4).shape[-2:].numel(),
+                tuple(T.ones(2, 3).shape),
+                T.ones(2, 3).shape == (2, 3),
+                T.ones(2, 3).shape[-1],
+                T.ones(4).view(T.ones(2, 2).shape[:1] + (2,)),
+            ],
+            jit=False,
+        ),
+        Case(
             "formatting",
             lambda T, x: [
                 f"{x:.3f}",
