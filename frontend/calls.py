@@ -166,7 +166,7 @@ def _one_written(name: str, result: Any, out: Any) -> Any:
         )
     if out._layout.shape != result._layout.shape:
         resized(out, result._layout.shape)
-    return assign(out, cast_to(result, goal))  # type: ignore[arg-type]
+    return assign(out, cast_to(result, goal))
 
 
 def can_cast(from_: DType, to: DType) -> bool:

@@ -31,8 +31,13 @@ class ComplexDType(DType):
     def numpy(self) -> Any:
         raise refused(self.name)
 
-    def __reduce__(self) -> str:
-        return self.name
+    def __reduce__(self) -> tuple[object, ...]:
+        return _named, (self.name,)
+
+
+def _named(name: str) -> DType:
+    """Unpickle a dtype."""
+    return {"complex32": complex32, "complex64": complex64, "complex128": complex128}[name]
 
 
 complex32 = ComplexDType("complex32", "c32", 4, "c")

@@ -15,10 +15,7 @@ def test_a_function() -> None:
 
 
 def test_a_decorator() -> None:
-    @ingot.compile(dynamic=True)
-    def f(x: ingot.Tensor) -> ingot.Tensor:
-        return x + 1
-
+    f = ingot.compile(dynamic=True)(lambda x: x + 1)
     assert f(ingot.ones(2)).tolist() == [2, 2]
 
 
