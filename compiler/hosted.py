@@ -19,7 +19,7 @@ import numpy as np
 
 from ingot.compiler.ir import Op, TensorType
 from ingot.compiler.ops import TABLE
-from ingot.compiler.ops.linalg import EVAL_RAISED
+from ingot.compiler.ops.require import EVAL_RAISED
 from ingot.runtime import dtypes, failures, symbols
 
 SYMBOL = "ingot_eval_row"

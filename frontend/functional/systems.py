@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ingot import creation
 from ingot.compiler import hosted as hosted  # programs from the cache call rows by name
 from ingot.compiler.ops import linalg as rows
+from ingot.compiler.ops.require import require
 from ingot.core import is_tensor
 from ingot.functional.arithmetic import eq, mul, ne, where
 from ingot.functional.gathering import argsort, gather
@@ -172,7 +173,7 @@ def identity_like(a: Tensor) -> Tensor:
 
 def required(x: Tensor, info: Tensor, reason: str) -> Tensor:
     """x, if `info` is 0 everywhere. Raises LinAlgError otherwise."""
-    return apply(rows.require, x, info, reason=reason)
+    return apply(require, x, info, reason=reason)
 
 
 # ---- systems

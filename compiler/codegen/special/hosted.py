@@ -9,7 +9,7 @@ from ingot.compiler.codegen.special.frame import Frame
 from ingot.compiler.codegen.spelling import Reg, spell_bytes
 from ingot.compiler.dims import product
 from ingot.compiler.hosted import SYMBOL, text
-from ingot.compiler.ops.linalg import status_kind
+from ingot.compiler.ops.require import status_kind
 from ingot.runtime import failures
 
 
