@@ -289,17 +289,16 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return cast_to(_below(generator or default_generator, input), kind)
 
 
-def _check_probabilities(name: str, input: Tensor, high: float) -> None:
-    """Raises SpecError (IG242) for elements outside [0, high], where they are known."""
+def _check_probabilities(name: str, input: Tensor, high: float | None) -> None:
+    """Raises SpecError (IG242) for elements outside [0, high] or, without a bound, of the finite, where known."""
     if modes.trace is not None or input._layout.numel == 0:
         return
     array = array_of(input)
-    good = (array >= 0) & (array <= high)
+    good = (array >= 0) & (np.isfinite(array) if high is None else array <= high)
     if not bool(good.all()):
         bad = array[~good].flat[0]
-        raise SpecError(
-            "IG242", f"{name} expects probabilities of at least 0 and at most {high}, not {bad}", where=user_line()
-        )
+        most = "finite" if high is None else f"at most {high}"
+        raise SpecError("IG242", f"{name} expects probabilities of at least 0 and {most}, not {bad}", where=user_line())
 
 
 def _below(generator: Generator, probability: Tensor) -> Tensor:
@@ -347,7 +346,7 @@ def multinomial(
 ) -> Tensor:
     """Indices drawn with probabilities proportional to the elements of each row."""
     chosen = generator or default_generator
-    _check_probabilities("multinomial", input, float(np.finfo(np.float64).max))
+    _check_probabilities("multinomial", input, None)
     rows = input if input._layout.ndim == 2 else input.view(1, -1)
     shape = rows._layout.shape
     if replacement and num_samples > 1:

@@ -186,8 +186,7 @@ class ParamGroup(Watched):
 
     def guard_state(self) -> tuple[Any, ...]:
         """What compiled code that read an option depends on."""
-        found = [(key, self.structure(key, self.plain(key))) for key in dict.keys(self)]
-        return (*found, ("vectors", tuple([(name, id(vector)) for name, vector in self.vectors.items()])))
+        return tuple([(key, self.structure(key, self.plain(key))) for key in dict.keys(self)])
 
     def __reduce__(self) -> Any:
         return ParamGroup, (dict(dict.items(self)), self.run_time, self.optional)

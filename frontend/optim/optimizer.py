@@ -61,7 +61,9 @@ class Optimizer:
     @property
     def param_groups(self) -> list[ParamGroup]:
         """The groups of parameters and their options."""
-        self._note()
+        trace = modes.trace
+        if trace is not None:
+            trace.modules.setdefault(id(self), Groups(self))
         return self._groups
 
     @param_groups.setter
@@ -85,10 +87,10 @@ class Optimizer:
         self.parts_changed()
 
     def _note(self) -> None:
-        """A trace that looks at the optimiser depends on `guard_state`."""
+        """A trace that looks at the state depends on all of `guard_state`."""
         trace = modes.trace
         if trace is not None:
-            trace.modules.setdefault(id(self), self)
+            trace.modules[id(self)] = self
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own. Raises SpecError (IG261)."""
@@ -151,6 +153,7 @@ class Optimizer:
 
     def update_all(self) -> None:
         """Change the parameters of all groups."""
+        self._note()
         traced = modes.trace is not None
         for group in self.param_groups:
             params = group.plain("params")
@@ -269,12 +272,19 @@ class Optimizer:
 
     def guard_state(self) -> tuple[Any, ...]:
         """What compiled code that ran `step` depends on: options and which tensors the state holds."""
-        found: list[Any] = [("groups", tuple([id(group) for group in self._groups]))]
+        found: list[Any] = list(self.groups_state())
         for group in self._groups:
-            found += group.guard_state()
+            found.append(("vectors", tuple([(name, id(vector)) for name, vector in group.vectors.items()])))
         for key, values in self._state.items():
             known = [(name, id(v) if isinstance(v, TensorBase) else v) for name, v in values.items()]
             found.append((id(key), tuple(known)))
+        return tuple(found)
+
+    def groups_state(self) -> tuple[Any, ...]:
+        """What compiled code depends on that looked at no more than the groups, as `zero_grad` does."""
+        found: list[Any] = [("groups", tuple([id(group) for group in self._groups]))]
+        for group in self._groups:
+            found += group.guard_state()
         return tuple(found)
 
     def __repr__(self) -> str:
@@ -283,6 +293,17 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
+
+
+class Groups:
+    """The groups of an optimiser without its state, which steps outside of a compiled function may replace."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+
+    def guard_state(self) -> tuple[Any, ...]:
+        """What compiled code depends on that looked at the groups alone."""
+        return self.optimizer.groups_state()
 
 
 def _adopted(name: str, value: Any, param: Tensor) -> Any:

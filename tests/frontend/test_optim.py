@@ -653,6 +653,8 @@ def test_compiled_closures_in_lbfgs() -> None:
 
         call: Any = ingot.jit(closure) if compiled else closure
         found.append([optimiser.step(call).item() for _ in range(3)] + weight.tolist())
+        # The steps change state that the closure does not look at.
+        assert not compiled or call.stats()["compiles"] == 1
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3, atol=1e-5)
 
 
@@ -683,3 +685,23 @@ def test_hooks_of_one_and_of_all() -> None:
     twice.register_step_post_hook(lambda o, a, k: seen.append("twice"))
     twice.step()
     assert seen[4:] == ["twice"]
+
+
+def test_a_function_that_only_clears_gradients_does_not_depend_on_the_state() -> None:
+    model, x = nn.Linear(3, 1), ingot.randn(4, 3)
+    optimiser = optim.Adam(model.parameters(), lr=0.01)
+
+    @ingot.jit
+    def gradients(x: Any) -> Any:
+        optimiser.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        return loss
+
+    for _ in range(4):
+        gradients(x)
+        optimiser.step()
+    assert gradients.stats()["compiles"] == 1
+    optimiser.add_param_group({"params": [nn.Parameter(ingot.ones(1))]})
+    gradients(x)
+    assert gradients.stats()["compiles"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -154,3 +155,11 @@ def test_generators_can_be_copied() -> None:
     ingot.rand(3, generator=generator)
     again = copy.deepcopy(generator)
     assert ingot.rand(4, generator=generator).equal(ingot.rand(4, generator=again))
+
+
+def test_weights_are_finite_in_every_dtype(recwarn: pytest.WarningsRecorder) -> None:
+    for dtype in (ingot.float16, ingot.bfloat16, ingot.float32, ingot.float64):
+        assert ingot.multinomial(ingot.tensor([0.0, 1.0], dtype=dtype), 3, replacement=True).tolist() == [1, 1, 1]
+        with pytest.raises(RuntimeError, match="and finite, not inf"):
+            ingot.multinomial(ingot.tensor([math.inf, 1.0], dtype=dtype), 1)
+    assert not recwarn.list
