@@ -143,7 +143,12 @@ class _Walk:
     def value(self, label: str, value: Any) -> None:
         """Follow one value: code, a container, or an object."""
         kind = type(value)
-        if kind in CONSTANTS or isinstance(value, TensorBase):
+        if isinstance(value, TensorBase):
+            # Parameters may have attributes of the user's.
+            if _variables(value):
+                self.object(label, value)
+            return
+        if kind in CONSTANTS:
             return
         if isinstance(value, types.FunctionType | types.MethodType | partial) or "__wrapped__" in _variables(value):
             self.callable(label, value)
@@ -181,6 +186,8 @@ class _Walk:
         self.objects[id(value)] = (label, value)
         if is_module(value):
             self.container(label, vars(value)["_modules"])
+            for name, parameter in vars(value)["_parameters"].items():
+                self.value(f"{label}.{name}", parameter)
 
     def function(self, function: types.FunctionType) -> None:
         """Note the names that a function of the user's reads, once."""

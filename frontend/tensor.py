@@ -519,9 +519,10 @@ class Tensor(TensorMethods):
 
 
 class Parameter(Tensor):
-    """A tensor that a module owns and an optimiser updates; a leaf that requires grad unless told otherwise."""
+    """A tensor that a module owns and an optimiser updates; a leaf that requires grad unless told otherwise.
 
-    __slots__ = ()
+    It can have attributes of the user's own, as other tensors cannot.
+    """
 
     def __new__(cls, data: Tensor | None = None, requires_grad: _bool = True) -> Parameter:
         if data is None:

@@ -92,3 +92,30 @@ def test_errors_of_the_users_functions_stand() -> None:
 
     with pytest.raises(AttributeError, match="missing_name"):
         api.ones(2).apply_(lambda v: getattr(Odd(), "missing_" + "name"))
+
+
+@pytest.mark.parametrize("place", ["global", "module", "argument"])
+def test_attributes_of_parameters_are_seen_when_they_change(place: str) -> None:
+    module: Any = ingot.nn.Linear(2, 2)
+    parameter = module.weight
+    parameter.doubled = True
+
+    def direct(x: Any) -> Any:
+        return x * 2 if parameter.doubled else x
+
+    def through(x: Any) -> Any:
+        return x * 2 if module.weight.doubled else x
+
+    class Holder(ingot.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = module
+
+        def forward(self, x: Any) -> Any:
+            return x * 2 if self.inner.weight.doubled else x
+
+    f: Any = ingot.jit({"global": direct, "module": through, "argument": Holder()}[place])
+    found = [f(ingot.ones(1)).item() for _ in range(3)]
+    parameter.doubled = False
+    found += [f(ingot.ones(1)).item() for _ in range(3)]
+    assert found == [2, 2, 2, 1, 1, 1]
