@@ -18,7 +18,7 @@ from ingot.functional.unary import abs as absolute
 from ingot.functional.unary import clamp_min, exp, log, log1p, neg, square
 from ingot.modes import modes
 from ingot.promote import cast_to, common_shape, splat
-from ingot.runtime.errors import OperandError, ShapeError, SpecError
+from ingot.runtime.errors import OperandError, SpecError
 from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
@@ -54,20 +54,20 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
 
 
 def _paired(name: str, input: Tensor, target: Tensor) -> None:
-    """Raises ShapeError (IG201) for two shapes, where PyTorch warns that broadcasting likely gives wrong results.
+    """Warns of two shapes that broadcast, as PyTorch does: likely the result is not what was meant.
 
-    A single number goes with every shape.
+    Raises ShapeError (IG201) for shapes that do not. A single number goes with every shape.
     """
     given, wanted = target._layout, input._layout
     if given.shape == wanted.shape or given.numel == 1 or wanted.numel == 1:
         return
     common_shape((input, target), name)
-    raise ShapeError(
-        "IG201",
-        f"{name}: the target has shape {list(given.shape)} and the input {list(wanted.shape)}; broadcasting would pair "
-        "elements that do not belong together",
-        where=user_line(),
-        fix="target.view_as(input), or target.expand_as(input) if every pair is meant",
+    warnings.warn(
+        f"{name}: the target has shape {list(given.shape)} and the input {list(wanted.shape)}; broadcasting pairs "
+        f"elements that may not belong together. Write target.view_as(input), or target.expand_as(input) if every "
+        f"pair is meant ({user_line()})",
+        UserWarning,
+        stacklevel=3,
     )
 
 
