@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ingot.compiler.ir import Graph, TensorType, Value
-from ingot.compiler.ops.definitions import is_half
 from ingot.compiler.specialize import match_sizes, specialize
 from ingot.runtime.errors import ShapeError
 
@@ -57,40 +55,3 @@ def run(graph: Graph, arrays: tuple[Array, ...], observe: Callable[[Value, Any],
             if reader[operand] is value:
                 known.pop(operand, None)
     return [known[v] for v in graph.outputs]
-
-
-@functools.lru_cache(maxsize=256)
-def prepared(graph: Graph) -> Callable[[Sequence[Array]], list[Array]]:
-    """The graph as a function of arrays for its inputs, for graphs that run again and again; its sizes are known.
-
-    What depends on no input is computed once. Nothing is checked.
-    """
-    place = {v: i for i, v in enumerate(graph.inputs)}
-    constants: list[Any] = []
-    steps: list[tuple[Callable[..., Any], list[int], bool]] = []
-    rows = [v for v in graph.values if v not in place]
-    for value in [v for v in rows if v.op.kind == "source"]:
-        place[value] = len(place)
-        constants.append(np.asarray(value.op.eval(**value.attrs)))
-    for value in [v for v in rows if v.op.kind != "source"]:
-        evaluate = value.op.eval
-        if not any(is_half(o.dtype.numpy) for o in value.operands if isinstance(o.type, TensorType)):
-            # Without what only half types need and without the row's own guard against floating warnings.
-            evaluate = getattr(evaluate, "__wrapped__", evaluate)
-        if value.attrs:
-            evaluate = functools.partial(evaluate, **value.attrs)
-        # NumPy gives numbers where arrays have no dimensions.
-        scalar = isinstance(value.type, TensorType) and value.type.ndim == 0
-        steps.append((evaluate, [place[o] for o in value.operands], scalar))
-        place[value] = len(place)
-    outputs = [place[v] for v in graph.outputs]
-
-    def evaluated(arrays: Sequence[Array]) -> list[Array]:
-        known = [*arrays, *constants]
-        with np.errstate(all="ignore"):
-            for evaluate, operands, scalar in steps:
-                result = evaluate(*[known[i] for i in operands])
-                known.append(np.asarray(result) if scalar else result)
-        return [known[i] for i in outputs]
-
-    return evaluated

@@ -16,7 +16,7 @@ from ingot.compiler.ops.source import get
 from ingot.core import Array, array_of, fresh, own_array
 from ingot.modes import Defaults, modes
 from ingot.packing import packing
-from ingot.quiet import quietly
+from ingot.compiler.quiet import quietly
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import IngotError
 from ingot.runtime.layout import Layout
@@ -122,7 +122,7 @@ def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> A
             key.append(grad and (value._requires_grad if value._view is None else needs_grad(value)))
         elif kind is float:
             key.append(value.hex())
-        elif kind is tuple and all(type(item) is int for item in value):
+        elif isinstance(value, tuple) and all(type(item) is int for item in value):
             key.append(value)
         else:
             return None

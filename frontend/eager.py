@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ingot.compiler.ir import Op, TensorType
+from ingot.compiler.quiet import quietly
+from ingot.compiler.straightline import direct
 from ingot.core import Array, TensorBase, array_of, own_array, type_of
-from ingot.quiet import quietly
 from ingot.runtime.dtypes import bfloat16, float16
 from ingot.runtime.errors import IngotError
 from ingot.source_lines import user_line
-from ingot.straightline import direct
 
 HALF = frozenset({float16, bfloat16})
 
@@ -37,7 +37,11 @@ def evaluate(op: Op, tensors: Sequence[TensorBase], attrs: Mapping[str, Any]) ->
         explain(op, [type_of(t) for t in tensors], attrs)
         raise
     if isinstance(result, tuple):
-        return tuple([own_array(array, arrays) for array in result])
+        made: list[Array] = []
+        for array in result:
+            # Results share no memory with each other either.
+            made.append(own_array(array, [*arrays, *made]))
+        return tuple(made)
     return own_array(result, arrays)
 
 

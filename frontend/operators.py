@@ -10,7 +10,7 @@ from ingot.composite import recorded_call
 from ingot.core import Make, View, array_of, own_array
 from ingot.functional import arithmetic, linalg
 from ingot.modes import modes
-from ingot.quiet import quietly
+from ingot.compiler.quiet import quietly
 from ingot.runtime import dispatch, flags
 from ingot.runtime.layout import Layout
 from ingot.runtime.operators import LARGEST, Frontend, NativeOperators

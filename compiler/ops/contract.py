@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,15 +90,10 @@ def dot_prepared(
     a: Axes, b: Axes, dtype: np.dtype[Any], contract: Pair, batch: Pair, accumulate: DType | None = None
 ) -> Callable[[Array, Array], Array]:
     """`dot_eval` for these shapes: one matrix product of the operands, permuted and reshaped where that is needed."""
-    a_free, b_free = free_axes(len(a), contract[0], batch[0]), free_axes(len(b), contract[1], batch[1])
-    lead, rows = tuple(a[i] for i in batch[0]), tuple(a[i] for i in a_free)
-    columns, depth = tuple(b[j] for j in b_free), prod(a[i] for i in contract[0])
+    left, right, shape = dot_arranged(a, b, contract, batch)
     result = dtype if accumulate is None else accumulate.numpy
     wide = accumulator(dtypes.from_numpy(result)).numpy
-    left = _arranged(a, batch[0] + a_free + contract[0], (*lead, prod(rows), depth))
-    right = _arranged(b, batch[1] + contract[1] + b_free, (*lead, depth, prod(columns)))
-    product, shape = (*lead, prod(rows), prod(columns)), (*lead, *rows, *columns)
-    if left is None and right is None and product == shape and wide == result == dtype:
+    if left is None and right is None and shape is None and wide == result == dtype:
         return np.matmul
 
     def run(x: Array, y: Array) -> Array:
@@ -108,9 +103,28 @@ def dot_prepared(
         made: Array = np.matmul(x, y)
         if wide != result:
             made = made.astype(result)
-        return made if product == shape else made.reshape(shape)
+        return made if shape is None else made.reshape(shape)
 
     return run
+
+
+class Arranged(NamedTuple):
+    """A dot_general as one matrix product: what is done to the operands before, and the shape after; None: nothing."""
+
+    left: Callable[[Array], Array] | None
+    right: Callable[[Array], Array] | None
+    shape: Axes | None
+
+
+def dot_arranged(a: Axes, b: Axes, contract: Pair, batch: Pair) -> Arranged:
+    """How operands of these shapes become matrices."""
+    a_free, b_free = free_axes(len(a), contract[0], batch[0]), free_axes(len(b), contract[1], batch[1])
+    lead, rows = tuple(a[i] for i in batch[0]), tuple(a[i] for i in a_free)
+    columns, depth = tuple(b[j] for j in b_free), prod(a[i] for i in contract[0])
+    left = _arranged(a, batch[0] + a_free + contract[0], (*lead, prod(rows), depth))
+    right = _arranged(b, batch[1] + contract[1] + b_free, (*lead, depth, prod(columns)))
+    product, shape = (*lead, prod(rows), prod(columns)), (*lead, *rows, *columns)
+    return Arranged(left, right, None if product == shape else shape)
 
 
 def _arranged(shape: Axes, order: Axes, matrices: Axes) -> Callable[[Array], Array] | None:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ingot.compiler.interpret import interpret, prepared
-from ingot.compiler.ir import Arg, Graph, Op, Sample, Size, TensorType, Value
+from ingot.compiler.ir import Arg, Graph, Op, Sample, Size, TensorType, Value, toposort
+from ingot.compiler.loops import loop
 from ingot.compiler.ops.contract import dot_general
 from ingot.compiler.ops.elementwise import add, lt, mul, select
 from ingot.compiler.ops.reduce import any as any_
@@ -37,6 +37,7 @@ from ingot.compiler.ops.uniform import uniform
 from ingot.compiler.ops.view import expand, permute, reshape
 from ingot.compiler.passes import batch as mapping
 from ingot.compiler.rewrite import inlined, substituted
+from ingot.compiler.straightline import prepared
 from ingot.runtime import dtypes
 from ingot.runtime.errors import ShapeError
 
@@ -57,8 +58,9 @@ def cond_type(pred: TensorType, *operands: TensorType, then: Graph, otherwise: G
     return results
 
 
+@np.errstate(all="ignore")
 def cond_eval(pred: Array, *operands: Array, then: Graph, otherwise: Graph) -> tuple[Array, ...]:
-    return tuple(interpret(then if pred else otherwise, *operands))
+    return tuple(map(np.asarray, prepared(then if pred else otherwise)(*operands)))
 
 
 def cond_vjp(cts: Results, out: Value, pred: Value, *operands: Value, then: Graph, otherwise: Graph) -> Results:
@@ -140,10 +142,12 @@ def while_type(*state: TensorType, condition: Graph, body: Graph) -> tuple[Tenso
     return state
 
 
+@np.errstate(all="ignore")
 def while_eval(*state: Array, condition: Graph, body: Graph) -> tuple[Array, ...]:
-    while interpret(condition, *state)[0]:
-        state = tuple(interpret(body, *state))
-    return state
+    goes_on, step = prepared(condition), prepared(body)
+    while goes_on(*state)[0]:
+        state = step(*state)
+    return tuple(map(np.asarray, state))
 
 
 def while_jvp(tangents: Results, out: Value, *state: Value, condition: Graph, body: Graph) -> Results:
@@ -234,26 +238,18 @@ def scan_type(
     return (*carried, *(t.with_shape((length, *t.shape)) for t in ys))
 
 
+@np.errstate(all="ignore")
 def scan_eval(
     *operands: Array, body: Graph, carries: int, xs: int, length: int, reverse: bool = False
 ) -> tuple[Array, ...]:
-    carried, stacked, constants = split(operands, carries, xs)
-    rows: list[Any] = [(length, *v.shape) for v in body.outputs[carries:]]
-    ys = [np.empty(shape, v.dtype.numpy) for shape, v in zip(rows, body.outputs[carries:], strict=True)]
-    once = prepared(body)
-    for step in reversed(range(length)) if reverse else range(length):
-        results = once([*carried, *[x[step] for x in stacked], *constants])
-        carried = results[:carries]
-        for y, result in zip(ys, results[carries:], strict=True):
-            y[step] = result
-    return (*carried, *ys)
+    return loop(body, carries, xs, length, reverse)(*operands)
 
 
 def scan_vjp(
     cts: Results, out: Value, *operands: Value, body: Graph, carries: int, xs: int, length: Size, reverse: bool = False
 ) -> Results:
-    """Run again to save the carries that each step starts from and its products (unless they are stacked results
-    already), then scan the body's vjp from the last step back.
+    """Scan the body's vjp from the last step back, over the rows of what it reads (see `saving`). If these are not
+    stacked results already, run again to save the carries that each step starts from and its products.
 
     It carries the cotangents of the carries and the sums of the constants' cotangents. A constant's cotangent that is
     a product itself is no sum in the scan: its factors are stacked, and one product over all steps follows.
@@ -263,56 +259,101 @@ def scan_vjp(
     seeded = [i for i in floats(body.outputs) if i < carries or cts[i] is not None]
     wrt = floats(operands)
     back = region_vjp(body, wrt, seeded)
-    own = set(body.values)
-    products = [v for v in back.values if v.op is dot_general and v in own]
-    rows = [*body.inputs[:carries], *products]
-    stacks_given = {v: i for i, v in enumerate(body.outputs) if i >= carries}
-    saved: list[Value] = []
-    if all(v in stacks_given for v in rows):
-        saved = [get(out, index=stacks_given[v]) for v in rows]
-    else:
-        saving = body.with_outputs([*body.outputs[:carries], *rows], ())
-        forth = scan(*operands, body=saving, carries=carries, xs=xs, length=length, reverse=reverse)
-        saved = parts(forth)[carries:]
-    given = [input_like(v, f"product{i}") for i, v in enumerate(products)]
-    inner_carried, inner_stacked, inner_constants, inner_cts = split(back.inputs, carries, xs, len(constants))
+    rows, saved = saved_rows(back, out, operands, body, carries, xs, {"length": length, "reverse": reverse})
+    given = [v if v in body.inputs else input_like(v, f"saved{i}") for i, v in enumerate(rows)]
+    inner_stacked, inner_constants, inner_cts = split(back.inputs[carries:], xs, len(constants))
     moving, moving_ys = (len([i for i in seeded if i < carries]), [cts[i] for i in seeded if i >= carries])
     # back.outputs: cotangents of the floating carries, slices and constants, in this order.
-    found = substituted(back.outputs, dict(zip(products, given, strict=True)))
+    found = substituted(back.outputs, {v: g for v, g in zip(rows, given, strict=True) if v is not g})
     floating = [i for i in wrt if i >= carries + xs]
     d_carried, d_slices, d_constants = split(found, moving, len(found) - moving - len(floating))
     later = [step_product(d) for d in d_constants]
     # Rows of the stacks that the step reads are there already; the other factors become stacked results.
-    stacks = dict(zip((*inner_carried, *given, *inner_stacked), (*saved, *stacked), strict=True))
+    stacks = dict(zip((*given, *inner_stacked), (*saved, *stacked), strict=True))
     factors = [v for v in dict.fromkeys(v for p in later if p is not None for v in p.factors) if v not in stacks]
     now = [(i, d) for i, d, after in zip(floating, d_constants, later, strict=True) if after is None]
     sums = [input_like(operands[i], f"sum{i}") for i, _ in now]
+    step_outputs = (
+        *d_carried,
+        *(add(s, d) for s, (_, d) in zip(sums, now, strict=True)),
+        *d_slices,
+        *factors,
+    )
+    read = set(toposort(step_outputs))
+    slices = [(v, x) for v, x in zip((*given, *inner_stacked), (*saved, *stacked), strict=True) if v in read]
+    fixed = [(v, x) for v, x in zip(inner_constants, constants, strict=True) if v in read]
     step = Graph(
-        (*inner_cts[:moving], *sums, *inner_carried, *given, *inner_stacked, *inner_cts[moving:], *inner_constants),
-        (*d_carried, *(add(s, d) for s, (_, d) in zip(sums, now, strict=True)), *d_slices, *factors),
+        (*inner_cts[:moving], *sums, *(v for v, _ in slices), *inner_cts[moving:], *(v for v, _ in fixed)),
+        step_outputs,
     )
     first = [cts[i] or zeros_like(carried[i]) for i in floats(carried)]
     result = scan(
         *first,
         *(zeros_like(operands[i]) for i, _ in now),
-        *saved,
-        *stacked,
+        *(x for _, x in slices),
         *(ct for ct in moving_ys if ct is not None),
-        *constants,
+        *(x for _, x in fixed),
         body=step,
         carries=moving + len(sums),
-        xs=len(saved) + xs + len(moving_ys),
+        xs=len(slices) + len(moving_ys),
         length=length,
         reverse=not reverse,
     )
-    starts, totals, slices, made = split(parts(result), moving, len(sums), len(d_slices))
-    by_place = dict(zip([i for i in wrt if i < carries + xs], [*starts, *slices], strict=True))
+    starts, totals, ends, made = split(parts(result), moving, len(sums), len(d_slices))
+    by_place = dict(zip([i for i in wrt if i < carries + xs], [*starts, *ends], strict=True))
     by_place.update((i, total) for (i, _), total in zip(now, totals, strict=True))
     stacks.update(zip(factors, made, strict=True))
     by_place.update(
         (i, after.over_steps(stacks)) for i, after in zip(floating, later, strict=True) if after is not None
     )
     return tuple(by_place.get(i) for i in range(len(operands)))
+
+
+def saved_rows(
+    back: Graph, out: Value, operands: Sequence[Value], body: Graph, carries: int, xs: int, attrs: Mapping[str, Any]
+) -> tuple[list[Value], list[Value]]:
+    """Values of the body that its derivative reads, and their stacks."""
+    own = {*body.values, *body.inputs[:carries]} - {*body.inputs[carries:]}
+    stacks = {v: i for i, v in enumerate(body.outputs) if i >= carries and v in own}
+    seen: dict[Value, None] = {}
+    pending = list(back.outputs)
+    while pending:
+        value = pending.pop()
+        if value not in seen:
+            seen[value] = None
+            pending.extend(value.operands if value not in stacks else ())
+    again = [v for v in seen if v in own and v not in stacks and (v in body.inputs or v.op is dot_general)]
+    if not again:
+        rows = [v for v in stacks if v in seen]
+        return rows, [get(out, index=stacks[v]) for v in rows]
+    products = [v for v in back.values if v.op is dot_general and v in own]
+    rows = [*body.inputs[:carries], *products]
+    run = body.with_outputs([*body.outputs[:carries], *rows], ())
+    return rows, parts(scan(*operands, body=run, carries=carries, xs=xs, **attrs))[carries:]
+
+
+def saving(body: Graph, carries: int) -> Graph:
+    """The body of a scan with what its derivative reads of each step as further stacked results: the values nearest to
+    where the cotangents flow. Views are made again from those."""
+    back = region_vjp(body, floats(body.inputs), floats(body.outputs))
+    own, flows = set(body.values), set(back.inputs[len(body.inputs) :])
+    for value in back.values:
+        if any(o in flows for o in value.operands):
+            flows.add(value)
+    found: dict[Value, None] = {}
+    seen: set[Value] = set()
+    pending = list(back.outputs)
+    while pending:
+        value = pending.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        plain = isinstance(value.type, TensorType) and value.op.kind not in ("source", "view", "get")
+        if value in body.inputs[:carries] or (value in own and value not in flows and plain):
+            found[value] = None
+        else:
+            pending.extend(value.operands)
+    return body.with_outputs([*body.outputs, *(v for v in found if v not in body.outputs[carries:])], ())
 
 
 class StepProduct(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 import numpy as np
@@ -44,10 +44,24 @@ def polynomial(x: Doubles, coefficients: Sequence[float]) -> Doubles:
     return result
 
 
-def sigmoid(x: Array) -> Array:
+def sigmoid(x: Array, out: Array | None = None) -> Array:
     """1 / (1 + exp(-x)), with the exponential of a negative number, which cannot overflow."""
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
+    if x.ndim == 0:
+        small = np.exp(-np.abs(x))
+        return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
+    # In memory that is there already: of small arrays the number of calls and of new arrays is what it costs.
+    zero, one = _zero_and_one(x.dtype)
+    small = np.abs(x)
+    np.negative(small, small)
+    np.exp(small, small)
+    top = np.where(np.greater_equal(x, zero), one, small)
+    np.add(small, one, small)
+    return np.asarray(np.divide(top, small, small if out is None else out))
+
+
+@lru_cache
+def _zero_and_one(dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    return np.zeros((), dtype), np.ones((), dtype)
 
 
 # W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969): |x| <= 0.46875 in x^2,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ingot.compiler.ir import Graph, Shape, Size, TensorType, Value
 from ingot.compiler.ops import elementwise, transcendental
 from ingot.compiler.ops.contract import dot_general
-from ingot.compiler.ops.control import scan
+from ingot.compiler.ops.control import saving, scan
 from ingot.compiler.ops.source import full
 from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.ops.view import expand, reshape
@@ -128,8 +128,7 @@ def _body(
             for new, old in zip(after, carries, strict=True)
         )
     step = Graph((*carries, gates, *mask, *constants), (*after, output), (), kind)
-    products = [v for v in step.values if v.op is dot_general]
-    return step.with_outputs([*step.outputs, *carries, *products]) if saves else step
+    return saving(step, len(carries)) if saves else step
 
 
 # ---- layers

@@ -6,11 +6,12 @@ The rows' `eval` is the meaning here too; only the way from one row to the next 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ingot.compiler.ir import Op, Value, toposort
+from ingot.compiler.ir import Graph, Op, Value, toposort
 from ingot.compiler.ops.contract import dot_general, dot_prepared
 from ingot.compiler.ops.definitions import is_half
 from ingot.compiler.ops.source import get
@@ -27,14 +28,14 @@ def straightline(inputs: Sequence[Value], results: Sequence[Value | None], name:
     space: dict[str, Any] = {}
     reached = _reached(results, {*inputs})
     order = [v for v in toposort([r for r in results if r is not None]) if v in reached]
-    needless = _needless(order, results)
+    skipped = needless(order, results)
     lines: list[str] = []
     last = {operand: value for value in order for operand in value.operands}
     kept = {*inputs, *(r for r in results if r is not None)}
     for number, value in enumerate(order):
         variable = variables[value] = f"v{number}"
         operands = [variables[o] for o in value.operands]
-        if value in needless:
+        if value in skipped:
             lines.append(f"{variable} = {operands[0]}")
         elif value.op is get:
             lines.append(f"{variable} = {operands[0]}[{value.attrs['index']}]")
@@ -54,6 +55,12 @@ def straightline(inputs: Sequence[Value], results: Sequence[Value | None], name:
     exec(compile(text, f"<{name}>", "exec"), space)
     made: Callable[..., tuple[Any, ...]] = space[name]
     return made
+
+
+@lru_cache(maxsize=256)
+def prepared(graph: Graph) -> Callable[..., tuple[Any, ...]]:
+    """The graph as a function of its inputs' arrays, for regions that run again and again; its sizes are known."""
+    return straightline(graph.inputs, graph.outputs, "region")
 
 
 def _reached(results: Sequence[Value | None], given: set[Value]) -> set[Value]:
@@ -94,7 +101,7 @@ def direct(op: Op, half: bool) -> Callable[..., Any]:
     return inner
 
 
-def _needless(order: Sequence[Value], results: Sequence[Value | None]) -> set[Value]:
+def needless(order: Sequence[Value], results: Sequence[Value | None]) -> set[Value]:
     """Expansions that NumPy's own broadcasting makes: all who read them also read something of the full shape."""
     given = {r for r in results if r is not None}
     users: dict[Value, list[Value]] = {}
