@@ -1,4 +1,5 @@
-"""What all public functions accept beside their own parameters: `out=`, NumPy's names, and options about memory.
+"""What all public functions accept beside their own parameters: `out=`, NumPy's names, `dtype=float`, and options about
+memory.
 
 A function is called as it is; only a call that fails is looked at again.
 """
@@ -15,7 +16,7 @@ from ingot.core import TensorBase
 from ingot.modes import modes
 from ingot.mutation import assign, resized
 from ingot.promote import cast_to
-from ingot.runtime.dtypes import DType
+from ingot.runtime.dtypes import OF_PYTHON, DType
 from ingot.runtime.errors import DTypeError, GradError, IngotError
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
@@ -67,17 +68,23 @@ def _adapted(
     fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: TypeError | AttributeError
 ) -> Callable[[], Any] | None:
     """What to call instead. None: the error stands. Raises DTypeError (IG214, IG345) that names the argument."""
+    if isinstance(kwargs.get("dtype"), type) and kwargs["dtype"] in OF_PYTHON:
+        named = {**kwargs, "dtype": OF_PYTHON[kwargs["dtype"]]}
+        return lambda: public(fn)(*args, **named)
     if isinstance(error, TypeError) and _at_the_call(error):
         return _rebound(fn, args, kwargs, error)
     if isinstance(error, AttributeError):
         strangers = {id(error.obj)} if not isinstance(error.obj, TensorBase) else set()
         for name, value in _named_arguments(fn, args, kwargs):
             if id(value) in strangers:
+                wanted = "ingot.dtype" if name == "dtype" else "Tensor"
                 raise DTypeError(
                     "IG214",
-                    f"{fn.__name__}(): argument '{name}' must be Tensor, not {type(value).__name__}",
+                    f"{fn.__name__}(): argument '{name}' must be {wanted}, not {type(value).__name__}",
                     where=user_line(),
-                    fix="ingot.tensor(...) makes a tensor of numbers, lists and arrays",
+                    fix="dtype=ingot.float32"
+                    if name == "dtype"
+                    else "ingot.tensor(...) makes a tensor of numbers, lists and arrays",
                 ) from None
     return None
 

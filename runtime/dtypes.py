@@ -98,6 +98,9 @@ ALL: tuple[DType, ...] = (
     float64,
 )
 
+# Python's types as names of dtypes: `dtype=float` means float64, whatever the default dtype is.
+OF_PYTHON: dict[object, DType] = {float: float64, int: int64, bool: bool_}
+
 _BY_NAME = {dtype.name: dtype for dtype in ALL}
 _BY_SHORT = {dtype.short: dtype for dtype in ALL}
 # Filled as NumPy dtypes are seen, so that looking up a known one costs one dict access.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ingot.modes import modes
 from ingot.promote import cast_to
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import GradError, ShapeError, SpecError
+from ingot.runtime.errors import DTypeError, GradError, ShapeError, SpecError
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
 
@@ -91,6 +91,10 @@ def clone(input: Tensor) -> Tensor:
     return copy
 
 
+def _no_dtype(given: Any) -> NoReturn:
+    raise DTypeError("IG214", f"to(): {given!r} is no dtype", where=user_line(), fix="x.to(ingot.float64)")
+
+
 def to(
     self: Tensor, *args: Any, dtype: DType | None = None, device: Any = None, copy: builtins.bool = False, **_: Any
 ) -> Tensor:
@@ -100,6 +104,8 @@ def to(
             dtype = arg
         elif isinstance(arg, TensorBase):
             dtype = arg._layout.dtype
+        elif isinstance(arg, builtins.type):
+            dtype = dtypes.OF_PYTHON.get(arg) or _no_dtype(arg)
         elif not isinstance(arg, builtins.bool):
             device = arg
     creation.check_device(device)

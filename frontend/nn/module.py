@@ -131,11 +131,14 @@ class Module(Stateful, Hooks):
                 dtype = arg._layout.dtype
             elif isinstance(arg, DType):
                 dtype = arg
+            elif arg in (float, int):
+                dtype = dtypes.OF_PYTHON[arg]
             elif not isinstance(arg, bool):
                 device = arg
         check_device(device)
         if dtype is None:
             return self
+        dtype = dtypes.OF_PYTHON.get(dtype, dtype)
         if not dtype.is_floating_point:
             raise TypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"

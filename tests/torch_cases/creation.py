@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from peer import Case, integer, nograd, real
 
-
 DATA: tuple[Any, ...] = (
     1,
     1.5,
