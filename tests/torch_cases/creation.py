@@ -355,6 +355,30 @@ CASES = [
 ]
 
 
+# Python's types name dtypes.
+CASES += [
+    Case(
+        f"dtype={kind.__name__} {name}",
+        lambda T, x, f=f, kind=kind: f(T, x, kind),
+        [real(3)],
+        grad=False,
+        layouts=False,
+    )
+    for kind in (float, int, bool)
+    for name, f in {
+        "zeros": lambda T, x, kind: T.zeros(3, dtype=kind),
+        "eye": lambda T, x, kind: T.eye(3, dtype=kind),
+        "full": lambda T, x, kind: T.full((2,), 1, dtype=kind),
+        "tensor": lambda T, x, kind: T.tensor([1, 0], dtype=kind),
+        "ones_like": lambda T, x, kind: T.ones_like(x, dtype=kind),
+        "new_zeros": lambda T, x, kind: x.new_zeros(2, dtype=kind),
+        "to": lambda T, x, kind: x.to(kind),
+        "to dtype=": lambda T, x, kind: x.to(dtype=kind),
+        "sum": lambda T, x, kind: (x > 0).sum(dtype=kind),
+    }.items()
+]
+
+
 def shared(T: Any) -> Any:
     array = np.arange(4.0)
     x = T.from_numpy(array)
