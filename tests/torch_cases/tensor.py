@@ -877,4 +877,41 @@ def amp(T: Any, x: Any) -> Any:
     return [y, z, w, scaler.scale(y), scaler.get_scale(), scaler.is_enabled()]
 
 
-CASES = printing() + conversions() + attributes() + memory() + products() + environment()
+def older(T: Any) -> Any:
+    """How programs of some years ago are written: constructors by dtype, Variables, a choice of devices."""
+    Variable = T.autograd.Variable
+    Tensor = T.cuda.FloatTensor if T.cuda.is_available() else T.FloatTensor
+    valid = Variable(Tensor(2, 1).fill_(1.0), requires_grad=False)
+    noise = Variable(Tensor(np.arange(6.0).reshape(2, 3)))
+    real_ones = Variable(T.ones(2, 3).double().type(Tensor))
+    alpha = Tensor(np.array([[0.25], [0.75]]))
+    mixed = (alpha * real_ones + ((1 - alpha) * noise)).requires_grad_(True)
+    critic = (mixed**2).sum(1, keepdim=True)
+    slope = T.autograd.grad(
+        outputs=critic, inputs=mixed, grad_outputs=valid, create_graph=True, retain_graph=True, only_inputs=True
+    )[0]
+    penalty = ((slope.view(slope.size(0), -1).norm(2, dim=1) - 1) ** 2).mean()
+    device = T.device("cuda" if T.cuda.is_available() else "cpu")
+    labels = Variable(T.LongTensor(np.array([1, 2]))).to(device)
+    return [valid, noise, real_ones, penalty, labels, isinstance(noise, Variable), isinstance(noise, T.FloatTensor)]
+
+
+def encoded(T: Any) -> Any:
+    """Positions as sines and cosines, and a causal mask, as transformers make them."""
+    table, place = T.zeros(4, 6), T.arange(0, 4).unsqueeze(1).float()
+    rate = T.exp(T.arange(0, 6, 2).float() * -(math.log(10000.0) / 6))
+    table[:, 0::2] = T.sin(place * rate)
+    table[:, 1::2] = T.cos(place * rate)
+    mask = T.full((3, 3), float("-inf")).triu_(1)
+    scores = T.zeros(3, 3) + mask
+    return [table, mask, T.triu(T.ones(3, 3), diagonal=1).bool(), scores.softmax(-1)]
+
+
+def programs() -> list[Case]:
+    return [
+        Case("an older program", lambda T: older(T), jit=False),
+        Case("positions and masks", lambda T: encoded(T)),
+    ]
+
+
+CASES = programs() + printing() + conversions() + attributes() + memory() + products() + environment()
