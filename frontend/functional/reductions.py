@@ -79,7 +79,7 @@ def _summed_type(input: Tensor, dtype: DType | None) -> Tensor:
 @composite
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
     """The sum over `dim` (an int, several, or None for all). Bools and integers sum in int64."""
-    return reduced(reduce.sum, _summed_type(input, dtype), dim, keepdim)
+    return _folded(reduce.sum, _summed_type(input, dtype), dim, keepdim)
 
 
 def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
@@ -90,7 +90,14 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTy
 @composite
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
     """The product over one dimension, or over all. Bools and integers multiply in int64."""
-    return reduced(reduce.prod, _summed_type(input, dtype), dim, keepdim)
+    return _folded(reduce.prod, _summed_type(input, dtype), dim, keepdim)
+
+
+def _folded(row: Op, x: Tensor, dim: Dims, keepdim: bool) -> Tensor:
+    """A sum or product; that of bools, which only `dtype=bool` asks for, tells whether it is not 0."""
+    if x._layout.dtype is dtypes.bool_:
+        return cast_to(reduced(row, cast_to(x, dtypes.int64), dim, keepdim), dtypes.bool_)
+    return reduced(row, x, dim, keepdim)
 
 
 @composite

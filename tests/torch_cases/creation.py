@@ -375,6 +375,7 @@ CASES += [
         "to": lambda T, x, kind: x.to(kind),
         "to dtype=": lambda T, x, kind: x.to(dtype=kind),
         "sum": lambda T, x, kind: (x > 0).sum(dtype=kind),
+        "prod": lambda T, x, kind: (x > 0).prod(dtype=kind),
     }.items()
 ]
 
