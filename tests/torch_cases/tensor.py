@@ -121,13 +121,13 @@ def printing() -> list[Case]:
             "sizes of sizes",
             lambda T: [
                 T.ones(2, 3, 4).shape[1:],
-                T.ones(2).shape + (3,),
+                T.ones(2).shape + (3,),  # noqa: RUF005
                 T.ones(2, 3).shape * 2,
                 T.ones(2, 3, 4).shape[-2:].numel(),
                 tuple(T.ones(2, 3).shape),
                 T.ones(2, 3).shape == (2, 3),
                 T.ones(2, 3).shape[-1],
-                T.ones(4).view(T.ones(2, 2).shape[:1] + (2,)),
+                T.ones(4).view(T.ones(2, 2).shape[:1] + (2,)),  # noqa: RUF005
             ],
             jit=False,
         ),
