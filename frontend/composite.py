@@ -11,12 +11,13 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
+from ingot.calls import public
 from ingot.compiler.ir import Op
 from ingot.compiler.ops.source import get
+from ingot.compiler.quiet import quietly
 from ingot.core import Array, array_of, fresh, own_array
 from ingot.modes import Defaults, modes
 from ingot.packing import packing
-from ingot.compiler.quiet import quietly
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import IngotError
 from ingot.runtime.layout import Layout
@@ -48,15 +49,16 @@ def composite(fn: Callable[P, R]) -> Callable[P, R]:
     op = Op(name=title, kind="call", infer=_not_in_graphs, eval=_not_in_graphs, vjp=None, jvp=None, batch=None)
     known: dict[Any, Recorded | None] = {}
     met: set[Any] = set()
+    row_by_row = public(fn)
 
     @functools.wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if modes.trace is not None or packing:
-            return fn(*args, **kwargs)
+            return row_by_row(*args, **kwargs)
         tensors: list[Any] = []
         key = _key(args, kwargs, tensors)
         if key is None:
-            return fn(*args, **kwargs)
+            return row_by_row(*args, **kwargs)
         recorded = known.get(key)
         if recorded is None:
             if key not in known:
@@ -65,18 +67,18 @@ def composite(fn: Callable[P, R]) -> Callable[P, R]:
                     if len(met) > 4 * _LIMIT:
                         met.clear()
                     met.add(key)
-                    return fn(*args, **kwargs)
+                    return row_by_row(*args, **kwargs)
                 if len(known) >= _LIMIT:
                     known.clear()
                 recorded = known[key] = _recorded(fn, op, args, kwargs, tensors)
             if recorded is None:
-                return fn(*args, **kwargs)
+                return row_by_row(*args, **kwargs)
         try:
             arrays = [array_of(t) for t in tensors]
             made = quietly(recorded.forward, *arrays)
         except (TypeError, ValueError, IndexError, RuntimeError):
             # Row by row the error names the row and the user's line.
-            return fn(*args, **kwargs)
+            return row_by_row(*args, **kwargs)
         return cast(R, _results(recorded, tensors, arrays, made))
 
     _known[call] = known
