@@ -215,7 +215,7 @@ def record(op: Op, attrs: Mapping[str, Any], tensors: Sequence[TensorBase], resu
     node.plan = plan
     operands = [save(t, e) if used else None for t, e, used in zip(tensors, edges, node.plan.operands, strict=True)]
     # The edge of a result is the node itself, left out so that a node never refers to itself.
-    outs = [save(t, None) for t in results] if node.plan.out else None
+    outs = [save(t, None) if used else None for t, used in zip(results, plan.outs, strict=True)] if plan.out else None
     node.saved = (operands, outs)
     return node
 
@@ -252,7 +252,7 @@ def check_traced(node: Node) -> None:
     if all(storage.version == version for storage, version in versions):
         return
     plan = traced_plan(node)
-    read = [*plan.operands, *[plan.out] * (len(versions) - len(plan.operands))]
+    read = [*plan.operands, *plan.outs]
     for (storage, version), used in zip(versions, read, strict=True):
         if used and storage.version != version:
             assert node.op is not None
@@ -320,8 +320,8 @@ def modified(what: str, op: Op | None, version: int, expected: int) -> GradError
 class Plan:
     """The derivative of a row for given operand types, as a graph: (cotangents, operands, out) to cotangents.
 
-    `operands` and `out` say which of these it reads. The forward operation stands in the graph as itself; where the
-    derivative reads its result, the result kept on the tape is used.
+    `operands`, `out` and (of an operation with several results) `outs` say which of these it reads. The forward
+    operation stands in the graph as itself; where the derivative reads its result, the result kept on the tape is used.
     """
 
     __slots__ = (
@@ -332,16 +332,29 @@ class Plan:
         "operands",
         "order",
         "out",
+        "outs",
         "placeholders",
         "results",
         "runs",
+        "source",
+        "variants",
     )
 
-    def __init__(self, op: Op, attrs: Mapping[str, Any], types: Sequence[TensorType], needs: Sequence[bool]) -> None:
+    def __init__(
+        self,
+        op: Op,
+        attrs: Mapping[str, Any],
+        types: Sequence[TensorType],
+        needs: Sequence[bool],
+        absent: frozenset[int] = frozenset(),
+    ) -> None:
+        self.source = (op, attrs, types, needs)
+        # For several results of which some, `absent` here, get no cotangent: then less is to be computed.
+        self.variants: dict[frozenset[int], Plan] = {}
         self.placeholders = tuple(make_input(type=t, name=f"operand{i}") for i, t in enumerate(types))
         self.forward: Value | None = op(*self.placeholders, **attrs)
         self.cotangents = tuple(
-            make_input(type=t, name=f"cotangent{i}") if t.dtype.is_floating_point else None
+            make_input(type=t, name=f"cotangent{i}") if t.dtype.is_floating_point and i not in absent else None
             for i, t in enumerate(self.forward.types)
         )
         if op.vjp is None:
@@ -357,6 +370,10 @@ class Plan:
             reached = reachable([r for r in self.results if r is not None], self.forward)
             order = [v for v in order if v in reached]
         self.operands = tuple(p in reached for p in self.placeholders)
+        readers = [v for v in order if self.forward in v.operands]
+        parts = {v.attrs["index"] for v in readers if v.op is get}
+        whole = self.out and (not readers or any(v.op is not get for v in readers))
+        self.outs = tuple([self.out and (whole or i in parts) for i in range(len(self.forward.types))])
         self.arrange(order)
 
     def arrange(self, order: Sequence[Value]) -> None:
@@ -371,14 +388,22 @@ class Plan:
 
     def run(self, cotangents: Sequence[Array | None], node: Node) -> Sequence[Array | None]:
         """The operands' cotangents as arrays, None where there are none."""
+        if len(cotangents) > 1:
+            absent = frozenset([i for i, ct in enumerate(cotangents) if ct is None])
+            if absent and any(self.cotangents[i] is not None for i in absent):
+                less = self.variant(absent)
+                if less is not self:
+                    return less.run(cotangents, node)
         filled = self.filled(cotangents)
         given: list[Any] = []
         if node.saved:
             assert node.op is not None
             operands, outs = node.saved
-            given = [saved_array(saved, node.op) for saved in operands if saved is not None]
-            if outs is not None:
-                arrays = tuple([saved_array(saved, node.op) for saved in outs])
+            pairs = zip(operands, self.operands, strict=True)
+            given = [saved_array(saved, node.op) for saved, used in pairs if used and saved is not None]
+            if self.out:
+                assert outs is not None
+                arrays = tuple([None if saved is None else saved_array(saved, node.op) for saved in outs])
                 given.append(arrays if isinstance(node.types, tuple) else arrays[0])
         if self.code is not None:
             return quietly(self.code, *filled, *given)
@@ -392,6 +417,21 @@ class Plan:
         for value in self.order:
             known[value] = value.op.eval(*[known[o] for o in value.operands], **value.attrs)
         return [None if result is None else known[result] for result in self.results]
+
+    def variant(self, absent: frozenset[int]) -> Plan:
+        """The plan for when these results get no cotangent."""
+        found = self.variants.get(absent)
+        if found is None:
+            trace, modes.trace = modes.trace, None
+            try:
+                found = Plan(*self.source, absent)
+            finally:
+                modes.trace = trace
+            # Only what this plan reads was saved.
+            if found.out > self.out or any(a > b for a, b in zip(found.operands, self.operands, strict=True)):
+                found = self
+            self.variants[absent] = found
+        return found
 
     def reads(self) -> list[Value]:
         """What `run` computes from: the cotangents, the operands that are read, and the result if it is."""

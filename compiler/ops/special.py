@@ -45,23 +45,25 @@ def polynomial(x: Doubles, coefficients: Sequence[float]) -> Doubles:
 
 
 def sigmoid(x: Array, out: Array | None = None) -> Array:
-    """1 / (1 + exp(-x)), with the exponential of a negative number, which cannot overflow."""
+    """1 / (1 + exp(-x)); exp(x), which is the same, where exp(-x) overflows."""
     if x.ndim == 0:
-        small = np.exp(-np.abs(x))
-        return np.asarray(np.where(x >= 0, x.dtype.type(1), small) / (1 + small))
+        return sigmoid(x.reshape(1)).reshape(())
+    one = _one(x.dtype)
     # In memory that is there already: of small arrays the number of calls and of new arrays is what it costs.
-    zero, one = _zero_and_one(x.dtype)
-    small = np.abs(x)
-    np.negative(small, small)
-    np.exp(small, small)
-    top = np.where(np.greater_equal(x, zero), one, small)
-    np.add(small, one, small)
-    return np.asarray(np.divide(top, small, small if out is None else out))
+    total = np.negative(x)
+    np.exp(total, total)
+    # A sum of squares is the fastest look at all of them; it may take large numbers for infinite ones.
+    large = None if np.vdot(total, total) < np.inf else np.isinf(total)
+    np.add(total, one, total)
+    result = np.divide(one, total, total if out is None else out)
+    if large is not None:
+        result[large] = np.exp(x[large])
+    return result
 
 
 @lru_cache
-def _zero_and_one(dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    return np.zeros((), dtype), np.ones((), dtype)
+def _one(dtype: np.dtype[Any]) -> Array:
+    return np.ones((), dtype)
 
 
 # W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969): |x| <= 0.46875 in x^2,
