@@ -215,7 +215,7 @@ def record(op: Op, attrs: Mapping[str, Any], tensors: Sequence[TensorBase], resu
     node.plan = plan
     operands = [save(t, e) if used else None for t, e, used in zip(tensors, edges, node.plan.operands, strict=True)]
     # The edge of a result is the node itself, left out so that a node never refers to itself.
-    outs = [save(t, None) if used else None for t, used in zip(results, plan.outs, strict=True)] if plan.out else None
+    outs = [save(t, None) if used else None for t, used in zip(results, plan.parts, strict=True)] if plan.out else None
     node.saved = (operands, outs)
     return node
 
@@ -252,7 +252,7 @@ def check_traced(node: Node) -> None:
     if all(storage.version == version for storage, version in versions):
         return
     plan = traced_plan(node)
-    read = [*plan.operands, *plan.outs]
+    read = [*plan.operands, *plan.parts]
     for (storage, version), used in zip(versions, read, strict=True):
         if used and storage.version != version:
             assert node.op is not None
@@ -320,7 +320,7 @@ def modified(what: str, op: Op | None, version: int, expected: int) -> GradError
 class Plan:
     """The derivative of a row for given operand types, as a graph: (cotangents, operands, out) to cotangents.
 
-    `operands`, `out` and (of an operation with several results) `outs` say which of these it reads. The forward
+    `operands`, `out` and (of an operation with several results) `parts` say which of these it reads. The forward
     operation stands in the graph as itself; where the derivative reads its result, the result kept on the tape is used.
     """
 
@@ -332,7 +332,7 @@ class Plan:
         "operands",
         "order",
         "out",
-        "outs",
+        "parts",
         "placeholders",
         "results",
         "runs",
@@ -371,9 +371,9 @@ class Plan:
             order = [v for v in order if v in reached]
         self.operands = tuple(p in reached for p in self.placeholders)
         readers = [v for v in order if self.forward in v.operands]
-        parts = {v.attrs["index"] for v in readers if v.op is get}
+        taken = {v.attrs["index"] for v in readers if v.op is get}
         whole = self.out and (not readers or any(v.op is not get for v in readers))
-        self.outs = tuple([self.out and (whole or i in parts) for i in range(len(self.forward.types))])
+        self.parts = tuple([whole or (self.out and i in taken) for i in range(len(self.forward.types))])
         self.arrange(order)
 
     def arrange(self, order: Sequence[Value]) -> None:
@@ -403,7 +403,8 @@ class Plan:
             given = [saved_array(saved, node.op) for saved, used in pairs if used and saved is not None]
             if self.out:
                 assert outs is not None
-                arrays = tuple([None if saved is None else saved_array(saved, node.op) for saved in outs])
+                pairs = zip(outs, self.parts, strict=True)
+                arrays = tuple([saved_array(saved, node.op) if used else None for saved, used in pairs])
                 given.append(arrays if isinstance(node.types, tuple) else arrays[0])
         if self.code is not None:
             return quietly(self.code, *filled, *given)
@@ -428,7 +429,8 @@ class Plan:
             finally:
                 modes.trace = trace
             # Only what this plan reads was saved.
-            if found.out > self.out or any(a > b for a, b in zip(found.operands, self.operands, strict=True)):
+            reads = zip((*found.operands, *found.outs), (*self.operands, *self.outs), strict=True)
+            if found.out > self.out or any(more > kept for more, kept in reads):
                 found = self
             self.variants[absent] = found
         return found
