@@ -429,7 +429,7 @@ class Plan:
             finally:
                 modes.trace = trace
             # Only what this plan reads was saved.
-            reads = zip((*found.operands, *found.outs), (*self.operands, *self.outs), strict=True)
+            reads = zip((*found.operands, *found.parts), (*self.operands, *self.parts), strict=True)
             if found.out > self.out or any(more > kept for more, kept in reads):
                 found = self
             self.variants[absent] = found
