@@ -7,6 +7,7 @@ remainder), which is right but slow, so fusion avoids it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ def scaled(index: Index, by: Size) -> Index:
 
 
 def plus(a: Index, b: Index) -> Index:
+    if not b.terms:
+        return Index(a.terms, a.offset + b.offset, a.computed + b.computed)
     terms = dict(a.terms)
     for axis, stride in b.terms:
         terms[axis] = terms.get(axis, 0) + stride
@@ -45,11 +48,19 @@ def plus(a: Index, b: Index) -> Index:
 
 def linear(place: Place, shape: Shape) -> Index:
     """The position in row-major order."""
-    total = constant(0)
     stride: Size = 1
+    offset: Size = 0
+    terms: dict[str, Size] = {}
+    found: tuple[tuple[Expr, Size], ...] = ()
     for index, size in zip(reversed(place), reversed(shape), strict=True):
-        total, stride = plus(total, scaled(index, stride)), stride * size
-    return total
+        for axis, step in index.terms:
+            terms[axis] = terms.get(axis, 0) + step * stride
+        offset = offset + index.offset * stride
+        if index.computed:
+            found += tuple((e, s * stride) for e, s in index.computed)
+        stride = stride * size
+    # Names of axes differ, so no two terms compare by their strides.
+    return Index(tuple(sorted([t for t in terms.items() if t[1] != 0])), offset, found)
 
 
 def computed(expr: Expr) -> Index:
@@ -136,7 +147,8 @@ def divide(index: Index, size: Size, extents: Mapping[str, Size]) -> tuple[Index
     return computed(apply("floordiv", whole_index, divisor)), computed(apply("remainder", whole_index, divisor))
 
 
-def blocks(a: Shape, b: Shape) -> list[tuple[slice, slice]]:
+@functools.lru_cache(maxsize=4096)
+def blocks(a: Shape, b: Shape) -> tuple[tuple[slice, slice], ...]:
     """Matching runs of dimensions of two shapes of equal size: the finest cut at which their products agree."""
     cuts: list[tuple[slice, slice]] = []
     i = j = 0
@@ -157,7 +169,7 @@ def blocks(a: Shape, b: Shape) -> list[tuple[slice, slice]]:
             else:
                 break
         cuts.append((slice(start_i, i), slice(start_j, j)))
-    return cuts
+    return tuple(cuts)
 
 
 def smaller(a: Size, b: Size) -> bool:
@@ -172,6 +184,8 @@ def through_reshape(place: Place, shape: Shape, operand: Shape, extents: Mapping
     """The operand's place of an element of a reshape."""
     if any(size == 0 for size in operand):
         return tuple(constant(0) for _ in operand)
+    if operand == shape:
+        return place
     out: list[Index] = []
     for theirs, ours in blocks(operand, shape):
         if operand[theirs] == shape[ours]:

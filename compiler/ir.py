@@ -6,9 +6,8 @@ Equal values are the same object, so common subexpressions merge as they are bui
 
 from __future__ import annotations
 
-import contextlib
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -194,13 +193,21 @@ class Value:
 _location: list[Location | None] = [None]
 
 
-@contextlib.contextmanager
-def at(location: Location | None) -> Iterator[None]:
-    """Values made inside carry this location (an adjoint carries that of its forward value)."""
-    _location.append(location)
-    try:
-        yield
-    finally:
+class at:
+    """Values made inside carry this location (an adjoint carries that of its forward value).
+
+    Passes enter one for every value: a class takes a third of the time of a generator.
+    """
+
+    __slots__ = ("location",)
+
+    def __init__(self, location: Location | None) -> None:
+        self.location = location
+
+    def __enter__(self) -> None:
+        _location.append(self.location)
+
+    def __exit__(self, *raised: object) -> None:
         _location.pop()
 
 

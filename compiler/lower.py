@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -239,8 +240,8 @@ def work(value: Value, stop: set[Value]) -> int:
 class RowLowering:
     """A loop group: kept axes outside; inside, one round of loops over the reduced axes per phase."""
 
-    def __init__(self, body: Graph, domain: Shape, reduced: tuple[int, ...], name: str) -> None:
-        self.body, self.name = body, name
+    def __init__(self, body: Graph, domain: Shape, reduced: tuple[int, ...]) -> None:
+        self.body = body
         self.axes: Axes = tuple((f"i{d}", n) for d, n in enumerate(domain))
         self.kept: Axes = tuple(a for d, a in enumerate(self.axes) if d not in reduced)
         self.inner: Axes = tuple(a for d, a in enumerate(self.axes) if d in reduced)
@@ -351,11 +352,10 @@ class RowLowering:
 
     def kernel(self, body: tuple[Stmt, ...]) -> Kernel:
         buffers = (*self.buffers, *(Buffer(dtype, "update", "scratch") for dtype, _ in self.scratch))
-        locations = tuple(dict.fromkeys(v.location for v in self.body.values if v.location))
-        return Kernel(self.name, buffers, body, tuple(self.scratch), locations)
+        return Kernel("", buffers, body, tuple(self.scratch))
 
 
-def lower_contract(body: Graph, name: str) -> Kernel:
+def lower_contract(body: Graph) -> Kernel:
     """A contraction with an epilogue: the body's other values are computed on the tile while it is in registers."""
     anchor = next(v for v in body.values if v.op.kind == "contract")
     split = (dot_axes if anchor.op.name == "dot_general" else conv_axes)(anchor)
@@ -373,9 +373,8 @@ def lower_contract(body: Graph, name: str) -> Kernel:
         )
         for j, v in enumerate(body.outputs)
     )
-    locations = tuple(dict.fromkeys(v.location for v in body.values if v.location))
     nest_ = Contract("acc", split.batch, split.m, split.n, split.k, a, b, dtype, epilogue)
-    return Kernel(name, buffers_of(body), (nest_,), (), locations)
+    return Kernel("", buffers_of(body), (nest_,))
 
 
 def padded(element: Expr, inside: Expr | None) -> Expr:
@@ -465,7 +464,7 @@ def on_grid(index: Index, gap: Size) -> Expr:
     return apply("eq", apply("remainder", position(index), indexing.size_expr(gap)), Literal(dtypes.int64, 0))
 
 
-def lower_window(body: Graph, value: Value, name: str) -> Kernel:
+def lower_window(body: Graph, value: Value) -> Kernel:
     """A reduction over windows: for every result element, loops over its window."""
     attrs, (x,) = value.attrs, value.operands
     fold = TABLE[attrs["reduction"]]
@@ -490,23 +489,36 @@ def lower_window(body: Graph, value: Value, name: str) -> Kernel:
     store = Store(len(body.inputs), indexing.linear(own, value.shape), rounded(Name("r0", dtype), value.dtype))
     total = Reduce((Accumulator("r0", fold, dtype),), nest(window, [Accumulate("r0", element)]))
     kept: Axes = tuple(a for a in axes if a[1] != 1)
-    return Kernel(name, buffers_of(body), nest(kept, [total, store]), (), (value.location,) if value.location else ())
+    return Kernel("", buffers_of(body), nest(kept, [total, store]))
 
 
-def lower_special(body: Graph, name: str) -> Kernel:
+def lower_special(body: Graph) -> Kernel:
     """One op by itself, on contiguous buffers: a windowed reduction is a loop nest, others have their own emitters."""
     value = next(v for v in body.values if v not in body.inputs and v.op.kind != "get")
     if value.op.name == "reduce_window":
-        return lower_window(body, value, name)
+        return lower_window(body, value)
     types = tuple(v.type for v in body.inputs)
     stmt = Special(value.op, types, value.types, tuple(sorted(value.attrs.items())))
-    return Kernel(name, buffers_of(body), (stmt,), (), (value.location,) if value.location else ())
+    return Kernel("", buffers_of(body), (stmt,))
+
+
+# Networks repeat their layers, and fusion asks whether a group can be one kernel before the kernel is wanted. The
+# kernels of equal bodies share everything but their names and locations.
+_known: WeakKeyDictionary[Graph, dict[tuple[str, Shape, tuple[int, ...]], Kernel]] = WeakKeyDictionary()
 
 
 def lower(body: Graph, style: str, domain: Shape, reduced: tuple[int, ...], name: str) -> Kernel:
     """The kernel of a fused group. Raises Illegal when the group cannot be one kernel."""
+    known = _known.setdefault(body, {})
+    kernel = known.get((style, domain, reduced))
+    if kernel is None:
+        kernel = known[style, domain, reduced] = lower_new(body, style, domain, reduced)
+    return kernel._replace(name=name, locations=tuple(dict.fromkeys(v.location for v in body.values if v.location)))
+
+
+def lower_new(body: Graph, style: str, domain: Shape, reduced: tuple[int, ...]) -> Kernel:
     if style == "contract":
-        return lower_contract(body, name)
+        return lower_contract(body)
     if style == "special":
-        return lower_special(body, name)
-    return RowLowering(body, domain, reduced, name).lower()
+        return lower_special(body)
+    return RowLowering(body, domain, reduced).lower()

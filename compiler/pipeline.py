@@ -5,7 +5,9 @@ This file alone knows the order. Between passes it can verify, print and time.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +86,9 @@ class Build:
     name: str
     module: Module = field(default_factory=Module)
     lowered: dict[Value, Kernel] = field(default_factory=dict)
+    scheduled: dict[int, Kernel] = field(default_factory=dict)  # by the identity of the buffers of a lowered kernel
     emitted: dict[str, Emitted] = field(default_factory=dict)
+    shared: dict[int, Emitted] = field(default_factory=dict)  # the same
     names: dict[int, tuple[Kernel, Emitted]] = field(default_factory=dict)
     constants: dict[Value, int] = field(default_factory=dict)
     dims: list[str] = field(default_factory=list)
@@ -95,8 +99,11 @@ class Build:
         if known is None:
             attrs = node.attrs
             name = f"{self.name}_{kernel_label(attrs['body'])}_{len(self.lowered)}"
-            known = self.schedule(lower(attrs["body"], attrs["style"], attrs["domain"], attrs["reduced"], name))
-            self.lowered[node] = known
+            kernel = lower(attrs["body"], attrs["style"], attrs["domain"], attrs["reduced"], name)
+            known = self.scheduled.get(id(kernel.buffers))
+            if known is None:
+                known = self.scheduled[id(kernel.buffers)] = self.schedule(kernel)
+            known = self.lowered[node] = known._replace(name=name, locations=kernel.locations)
         return known
 
     def schedule(self, kernel: Kernel) -> Kernel:
@@ -109,10 +116,13 @@ class Build:
         """The code of a kernel; equal kernels share it."""
         known = self.names.get(id(kernel))
         if known is None:
-            key = kernel_key(kernel)
-            emitted = self.emitted.get(key)
+            emitted = self.shared.get(id(kernel.buffers))
             if emitted is None:
-                emitted = self.emitted[key] = self.emit_new(kernel)
+                key = kernel_key(kernel)
+                emitted = self.emitted.get(key)
+                if emitted is None:
+                    emitted = self.emitted[key] = self.emit_new(kernel)
+                self.shared[id(kernel.buffers)] = emitted
             known = self.names[id(kernel)] = kernel, emitted
         return known[1]
 
@@ -191,6 +201,20 @@ def compile(graph: Graph, *, target: Target | None = None, name: str = "main") -
     return replace(made.program, object_code=code, workspace_bytes=made.workspace)
 
 
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """The collector of cycles rests: what a compilation makes stays until its end, and looking at it again and again
+    for what could go takes a tenth of the time (of MobileNetV2's gradients)."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+@no_collection()
 def translate(graph: Graph, *, target: Target, name: str) -> Translation:
     """The graph as LLVM IR whose one external function is `name`; sizes may be named."""
     *_, (_, result, _) = run_passes(graph)

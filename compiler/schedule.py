@@ -6,7 +6,7 @@ Functions Kernel -> Kernel over loops; the choices come from extents, strides an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -67,30 +67,22 @@ def expressions(stmt: Stmt) -> Iterator[Expr]:
             pass
 
 
-def operands(expr: Expr) -> Iterator[Expr]:
-    """What an expression reads, conditions and computed places included."""
-    match expr:
-        case Apply(args=args):
-            yield from args
-        case Load(at=index, when=when):
-            yield from (e for e, _ in index.computed)
-            if when is not None:
-                yield when
-        case Position(at=index):
-            yield from (e for e, _ in index.computed)
-        case _:
-            pass
-
-
-def tree(*roots: Expr) -> Iterator[Expr]:
-    """Expressions and everything below them, each object once."""
+def tree(*roots: Expr) -> Iterable[Expr]:
+    """Expressions and everything below them, conditions and computed places included, each object once."""
     stack, seen = list(roots), dict[int, Expr]()
     while stack:
         at = stack.pop()
-        if id(at) not in seen:
-            seen[id(at)] = at
-            yield at
-            stack.extend(operands(at))
+        if id(at) in seen:
+            continue
+        seen[id(at)] = at
+        if isinstance(at, Apply):
+            stack += at.args
+        elif isinstance(at, Load | Position):
+            if at.at.computed:
+                stack += [e for e, _ in at.at.computed]
+            if isinstance(at, Load) and at.when is not None:
+                stack.append(at.when)
+    return seen.values()
 
 
 def subexpressions(kernel: Kernel) -> list[Expr]:

@@ -173,11 +173,14 @@ class Planner:
         """Kernels and control flow in an order that lets results replace inputs: readers of the old value first."""
         nodes = [v for v in self.graph.values if v.op.name not in ("get", "reshape", "const", "input")]
         needs: dict[Value, set[Value]] = {v: set() for v in nodes}
+        reading: dict[Value, dict[Value, None]] = {}
         for node in nodes:
             for operand in node.operands:
                 source = self.root(operand)[0]
                 if source in needs:
                     needs[node].add(source)
+                else:
+                    reading.setdefault(source, {})[node] = None
         for output, source_input in self.graph.aliases:
             writer = self.root(self.graph.outputs[output])[0]
             if writer not in needs:
@@ -185,7 +188,7 @@ class Planner:
             old = self.graph.inputs[source_input]
             if (old, 0) in self.live_out:
                 continue
-            readers = [n for n in nodes if n is not writer and any(self.root(o)[0] is old for o in n.operands)]
+            readers = [n for n in reading.get(old, ()) if n is not writer]
             if not any(self.reaches(needs, reader, writer) for reader in readers):
                 needs[writer].update(readers)
                 self.in_place.append((output, source_input))
