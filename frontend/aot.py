@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ingot import tree
 from ingot.compiler import aot, pipeline
 from ingot.compiler.aot import Captured, Function, Library
-from ingot.compiler.aot.interface import Weights
+from ingot.compiler.aot.interface import Weights, identifier
 from ingot.compiler.codegen import target as targets
 from ingot.compiler.codegen.target import Target
 from ingot.compiler.dims import Dim, Symbol
@@ -102,7 +102,7 @@ def compiled_function(name: str, recording: Recording, target: Target, tensors: 
     """One function of a library, from its trace."""
     graph, sources, names = essential(name, recording)
     check_freestanding(graph)
-    made = pipeline.translate(graph, target=target, name=name)
+    made = pipeline.translate(graph, target=target, name=identifier(name))
     outputs = tuple(replace(slot, name=n) for slot, n in zip(made.program.outputs, names, strict=True))
     captured = {
         i: tensors.name_of(source, value, name)
@@ -166,6 +166,12 @@ def essential(name: str, recording: Recording) -> tuple[Graph, tuple[Source, ...
 
 def results(name: str, recording: Recording) -> Iterator[tuple[str, int]]:
     """(name in C, graph output) of every tensor that the function returns."""
+    for module, attribute in recording.attributes:
+        raise BuildError(
+            "IG189",
+            f"{name} sets {type(module).__name__}.{attribute}: a library has no Python objects",
+            fix="return the value",
+        )
     gradients = {id(write.tensor): write.output for write in recording.grad_writes}
     in_place = {recording.sources[source] for _, source in recording.graph.aliases}
     numbers = tree.unflatten(range(len(recording.results)), recording.result_tree)

@@ -76,7 +76,7 @@ def library_name(name: str) -> str:
         raise SpecError(
             "IG705",
             f"{name!r} cannot name a library: its functions are called {name}_...",
-            fix=f"--name {identifier(name)}",
+            fix=f'name="{identifier(name)}" (on the command line: --name {identifier(name)})',
         )
     return name
 

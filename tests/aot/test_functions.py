@@ -109,6 +109,26 @@ def test_an_argument_changed_in_place(tmp_path: Path) -> None:
     assert "    float *x, " in header and "    const float *y, " in header and "    float *out1, " in header
 
 
+def test_functions_whose_names_are_no_c_identifiers(tmp_path: Path) -> None:
+    twice = ingot.jit(specs=["f32[3]"])(lambda x: x * 2)
+
+    @ingot.jit(specs=["f32[3]"])
+    def größer(x: Any) -> Any:
+        return x + 1
+
+    made = build(tmp_path, twice, größer)
+    x, out = np.arange(3, dtype=np.float32), np.empty(3, np.float32)
+    for name, wanted in {"made_lambda": x * 2, "made_gr_er": x + 1}.items():
+        assert made(name, x, out, aligned(1024), None) == 0
+        np.testing.assert_array_equal(out, wanted)
+
+
+def test_a_lambda_alone_names_no_library(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match='name="lambda"'):
+        ingot.aot.build(lambda x: x * 2, tmp_path, specs=["f32[3]"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_of_results_and_tensors(tmp_path: Path) -> None:
     weights: dict[str, Any] = {"first": ingot.ones(3), "second": [ingot.ones(3)]}
 
