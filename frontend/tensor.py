@@ -395,8 +395,6 @@ class Tensor(TensorMethods):
         return self._layout.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
-        if modes.trace is not None:
-            elements(self, "iteration")
         if self._layout.ndim == 0:
             raise DTypeError("IG240", "iteration over a 0-d tensor", where=user_line())
         return iter(shaping.unbind(self, 0))

@@ -338,7 +338,6 @@ _USES = {
         "IG182",
         "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)] for an index; a Python int for a size or a count",
     ),
-    "iteration": ("IG183", "for row in x.unbind(0): ..."),
 }
 
 

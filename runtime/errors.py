@@ -49,8 +49,8 @@ CODES: dict[str, str] = {
     "compiled by itself.",
     "IG182": "A traced tensor was used as an index of a sequence or as a size. Index tensors with tensors "
     "(index_select, gather); sizes must be known when the function is traced.",
-    "IG183": "A traced tensor was iterated over. x.unbind(0) gives its rows, whose number is known while the "
-    "function is traced.",
+    "IG183": "A traced tensor was iterated over (a for loop, unpacking, unbind) along a dimension with a named size. "
+    "Loops are unrolled while the function is traced, and then the number of steps has to be known.",
     "IG184": "The elements of a traced or captured tensor were asked for (item, tolist, numpy). They would be frozen "
     "into the compiled code; return the tensor and read it outside.",
     "IG185": "An operation gives a shape that depends on the elements of a tensor (nonzero, unique, indexing with a "

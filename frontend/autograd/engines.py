@@ -182,7 +182,7 @@ def recalled(node: Node) -> tuple[list[Any], Any]:
     if outs is None:
         return tensors, None
     if isinstance(node.types, tuple):
-        return tensors, tuple(recall(s, result_edge(node, i), node) for i, s in enumerate(outs))
+        return tensors, tuple(s and recall(s, result_edge(node, i), node) for i, s in enumerate(outs))
     return tensors, recall(outs[0], node, node)
 
 

@@ -15,7 +15,7 @@ from ingot.functional.reductions import axis_of
 from ingot.gate import Seen, apply, apply_view, see
 from ingot.modes import modes
 from ingot.promote import expand_to
-from ingot.runtime.errors import IngotError, OutOfRangeError, ShapeError
+from ingot.runtime.errors import IngotError, OutOfRangeError, ShapeError, TraceError
 from ingot.runtime.layout import Layout, normalize_dim, resolve_shape, view_strides
 from ingot.source_lines import user_line
 
@@ -365,8 +365,16 @@ def parts_seen(layout: Layout, bounds: Sequence[tuple[int, int, int]]) -> Seen:
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """One tensor per index of `dim`."""
-    return tuple([select(input, dim, i) for i in range(input._layout.shape[axis_of(input, dim)])])
+    """One tensor per index of `dim`. Raises TraceError (IG183) for a named size."""
+    size: Any = input._layout.shape[axis_of(input, dim)]
+    if not isinstance(size, int):
+        raise TraceError(
+            "IG183",
+            f"iteration over dimension {dim} of the size {size}: how many steps that are is known at each call alone",
+            where=user_line(),
+            fix="an operation along the dimension (sum, cumsum, ...), or a number instead of the name in the spec",
+        )
+    return tuple([select(input, dim, i) for i in range(size)])
 
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:

@@ -289,3 +289,32 @@ def test_a_result_whose_graph_was_freed_is_an_error_only_where_it_is_differentia
     assert result.requires_grad and w.grad is not None
     with pytest.raises(GradError, match=r"(?s)IG306.*in the compiled function at"):
         result.sum().backward()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_values_of_topk_may_be_scaled_in_place(compiled: bool) -> None:
+    """Their derivative reads the indices alone."""
+
+    def weights(x: Any) -> Any:
+        values, _ = ingot.topk(x.softmax(-1), 2)
+        values /= values.sum(-1, keepdim=True)
+        gradient = ingot.autograd.grad((values * values).sum(), x, create_graph=True)[0]
+        return gradient, ingot.autograd.grad((gradient * gradient).sum(), x)[0]
+
+    def apart(x: Any) -> Any:
+        values, _ = ingot.topk(x.softmax(-1), 2)
+        values = values / values.sum(-1, keepdim=True)
+        gradient = ingot.autograd.grad((values * values).sum(), x, create_graph=True)[0]
+        return gradient, ingot.autograd.grad((gradient * gradient).sum(), x)[0]
+
+    x = ingot.randn(3, 5, dtype=ingot.float64, requires_grad=True)
+    for found, wanted in zip((ingot.jit(weights) if compiled else weights)(x), apart(x), strict=True):
+        np.testing.assert_allclose(found.tolist(), wanted.tolist(), rtol=1e-12, atol=1e-14)
+
+    def spoilt(x: Any) -> Any:
+        values, indices = ingot.sort(x)
+        indices.zero_()
+        return ingot.autograd.grad((values * values).sum(), x)[0]
+
+    with pytest.raises(RuntimeError, match="IG302"):
+        (ingot.jit(spoilt) if compiled else spoilt)(x)

@@ -13,6 +13,7 @@ import pytest
 
 import ingot
 from ingot import nn
+from ingot.jit import trace_specs
 from ingot.runtime.errors import CODES, IngotError, explain
 from ingot.source_lines import describe
 
@@ -92,17 +93,28 @@ def test_index_and_size() -> None:
 
 
 def test_iteration() -> None:
-    @ingot.jit
     def total(rows: Any) -> Any:
         return sum(row for row in rows)
 
-    assert text_of(lambda: total(ingot.ones(2, 2))) == (
-        "[IG183] iteration was asked of a traced tensor f32[2,2]\n"
+    assert ingot.jit(total)(ingot.ones(2, 2)).tolist() == [2.0, 2.0]
+    assert text_of(lambda: trace_specs(total, ["f32[n,2]"])) == (
+        "[IG183] iteration over dimension 0 of the size n: how many steps that are is known at each call alone\n"
         "  at FILE: return sum(row for row in rows)\n"
-        "  its value depends on: rows\n"
-        "  compiled code is made before the value is known\n"
-        "  write instead: for row in x.unbind(0): ..."
+        "  write instead: an operation along the dimension (sum, cumsum, ...), or a number instead of the name in the "
+        "spec"
     )
+
+
+def test_unpacking_and_loops_over_rows() -> None:
+    def distances(edges: Any, points: Any) -> Any:
+        source, target = edges
+        total = sum((row * row).sum() for row in points[source] - points[target])
+        for a, b in zip(points, points.flip(0), strict=True):
+            total = total + a @ b
+        return total
+
+    edges, points = ingot.tensor([[0, 1, 2], [1, 2, 0]]), ingot.randn(3, 2)
+    np.testing.assert_allclose(ingot.jit(distances)(edges, points).item(), distances(edges, points).item(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
