@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ingot.attributes import kept_of
 from ingot.autograd.hooks import hook_key
 from ingot.core import TensorBase
 from ingot.modes import Defaults, modes
@@ -116,6 +117,16 @@ def referenced(fn: Any, arguments: Sequence[tuple[str, Any]] = ()) -> list[Refer
         if _can_change(attribute.value) and (type(attribute.value) in _CONTAINERS or not is_module(attribute.owner))
     ]
     return found
+
+
+def attributes_read(reads: Sequence[tuple[Any, str, Any]]) -> list[Reference]:
+    """That attributes which compiled functions set are as they were read."""
+    found = [(f"{type(module).__name__}.{name}", value, kept_of(module), name) for module, name, value in reads]
+    return [
+        Reference(label, value, ItemGuard(kept, name, contents_guard(value)))
+        for label, value, kept, name in found
+        if name in kept
+    ]
 
 
 def gradient_mode() -> Reference:

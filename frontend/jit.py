@@ -238,6 +238,7 @@ class CompiledFunction:
         captured = [s.tensor for s in recording.sources if isinstance(s, CapturedTensor)]
         objects = [(name, leaf) for name, leaf in zip(self.leaf_names(args, kwargs), leaves, strict=True)]
         references = guards.referenced(self.fn, objects) + _mode_references(recording, captured, leaves)
+        references += guards.attributes_read(recording.attributes_read)
         finish = finisher(recording)
         native = None
         if isinstance(program, Compiled) and not self.is_direct(recording, args, kwargs, leaves):

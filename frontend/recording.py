@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ingot import tree
+from ingot.attributes import AttributesMoved, Place
 from ingot.autograd.hooks import share_hooks
 from ingot.compiled_gradient import Gradient, backward_graph
 from ingot.compiler.ir import Graph, Value
@@ -81,6 +82,9 @@ class Recording(NamedTuple):
     pinned: tuple[int, ...]
     gradient: Gradient | None
     plain_arguments: tuple[tuple[int, Any], ...]
+    # The attributes that calls set: the results are then a pair of the function's and theirs.
+    attributes: tuple[Place, ...]
+    attributes_read: tuple[tuple[Any, str, Any], ...]
 
 
 class Outputs:
@@ -117,6 +121,8 @@ def record(
         trace = Trace(name, whole)
         try:
             return _record_once(trace, fn, args, kwargs, leaves, names)
+        except AttributesMoved:
+            continue
         except RegionTooSmall as found:
             if id(found.storage) in whole:
                 raise
@@ -150,6 +156,9 @@ def _record_once(
     trace.module_names = {id(value): name for name, value in watch.named if hasattr(value, "named_modules")}
     with trace.running():
         result = fn(*args, **kwargs)
+        set_attributes = trace.attributes.taken()
+        if set_attributes:
+            result = (result, set_attributes)
         watch.check()
         after, now = tree.flatten((args, kwargs))
         if now != definition or any(a is not b for a, b in zip(after, leaves, strict=True)):
@@ -208,6 +217,8 @@ def _finished(trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[
         pinned=_sharing_memory(trace.pinned, leaves),
         gradient=gradient,
         plain_arguments=tuple((i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, TensorBase)),
+        attributes=trace.attributes.places(),
+        attributes_read=tuple(trace.attributes.reads.values()),
     )
 
 

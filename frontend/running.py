@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ingot import tree
+from ingot.attributes import set_all
 from ingot.compiled_gradient import Gradient, attach, copies
 from ingot.compiler import ir, pipeline
 from ingot.compiler.interpret import interpret
@@ -153,7 +154,11 @@ def finisher(recording: Recording) -> Callable[..., Any]:
     def finish(made: tuple[Any, ...], leaves: Sequence[Any] = ()) -> Any:
         known: dict[int, Any] = {}
         values = [resolve(result, made, leaves, known) for result in recording.results]
-        return tree.unflatten(values, recording.result_tree)
+        result = tree.unflatten(values, recording.result_tree)
+        if recording.attributes:
+            result, attributes = result
+            set_all(recording.attributes, attributes)
+        return result
 
     def resolve(result: Result, made: tuple[Any, ...], leaves: Sequence[Any], known: dict[int, Any]) -> Any:
         if isinstance(result, Fresh):

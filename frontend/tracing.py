@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ingot.attributes import Attributes
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, Location, Op, TensorType, Value, toposort
 from ingot.compiler.ops.source import input as make_input
@@ -90,6 +91,7 @@ class Trace:
         self.modules: dict[int, Any] = {}
         self.module_names: dict[int, str] = {}
         self.module_paths: dict[int, str] = {}
+        self.attributes = Attributes()
         # Ids of argument leaves, and the indices of arguments whose storage the function also reaches by itself.
         self.own_arguments: set[int] = set()
         self.pinned: set[int] = set()
@@ -283,6 +285,7 @@ class Trace:
         finally:
             modes.trace = before
             self.active = False
+            self.attributes.restore()
             for tensor, node, requires_grad in self.changed.values():
                 tensor._node, tensor._requires_grad = node, requires_grad
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ingot.attributes import KEPT, Kept, kept_of
 from ingot.core import TensorBase
 from ingot.creation import check_device, empty_like
 from ingot.jit import jit
@@ -88,6 +89,7 @@ class Module(Stateful, Hooks):
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state.pop("_compiled_call_impl", None)
+        state[KEPT] = Kept(kept_of(self))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -218,7 +220,10 @@ class Module(Stateful, Hooks):
         for name, value in self.__dict__.items():
             if name in _STATE_HOOKS:
                 continue
-            if isinstance(value, dict):
+            if name == KEPT:
+                # Their values are looked up by the functions that read them.
+                state.append((name, tuple(value)))
+            elif isinstance(value, dict):
                 state.append((name, tuple([(key, id(item)) for key, item in value.items()])))
             else:
                 state.append((name, value if isinstance(value, _PLAIN) else id(value)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ingot.attributes import KEPT, Kept, Missing, can_be_kept, holds_traced, kept_of
 from ingot.core import TensorBase, is_traced
 from ingot.functional.inplace import copy_
 from ingot.modes import bump_epoch, modes, no_grad
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ingot.nn.module import Module
 
 _MISSING = object()
+# Attributes of these kinds are guarded by value.
+_CONSTANTS = (bool, int, float, str, bytes, tuple, type(None))
 
 
 def _wrong_kind(what: str) -> DTypeError:
@@ -38,6 +41,9 @@ class Registry:
         put("_buffers", {})
         put("_non_persistent_buffers_set", set())
         put("_modules", {})
+        put(KEPT, Kept())
+        if modes.trace is not None:
+            modes.trace.attributes.made[id(self)] = self
 
     # ---- attributes
 
@@ -46,6 +52,12 @@ class Registry:
             known = self.__dict__.get(kind)
             if known is not None and name in known:
                 return known[name]
+        kept = self.__dict__.get(KEPT, {})
+        value = kept.get(name, Missing)
+        if modes.trace is not None and not name.startswith("__"):
+            modes.trace.attributes.read(self, name, value)
+        if value is not Missing:
+            return value
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -84,24 +96,46 @@ class Registry:
         bump_epoch()
 
     def _set_plain(self, name: str, value: Any) -> None:
+        if modes.trace is not None and name != "training" and self._set_in_trace(name, value):
+            return
+        if name in self.__dict__.get(KEPT, {}):
+            kept_of(self)[name] = value
+            return
         old = self.__dict__.get(name, _MISSING)
         if old is value:
             return
-        if modes.trace is not None and id(self) in modes.trace.modules and name != "training":
-            traced = isinstance(value, TensorBase) and is_traced(value)
-            if traced or (old is not _MISSING and not isinstance(value, Registry)):
-                raise self._side_effect(name, value)
         super().__setattr__(name, value)
         if old is not _MISSING:
             bump_epoch()
 
+    def _set_in_trace(self, name: str, value: Any) -> bool:
+        """Let calls of the compiled function set the attribute; False where it can be set once and for all."""
+        trace: Any = modes.trace
+        if id(self) in trace.attributes.made:
+            return False
+        if name not in self.__dict__.get(KEPT, {}) and not holds_traced(value):
+            old = self.__dict__.get(name, _MISSING)
+            if id(self) not in trace.modules or old is _MISSING:
+                return False
+            same = type(old) is type(value) and isinstance(value, _CONSTANTS) and repr(old) == repr(value)
+            if old is value or same:
+                return True
+        if trace.attributes.was_read(self, name) or not can_be_kept(self, name, value):
+            raise self._side_effect(name, value)
+        trace.attributes.put(self, name, value)
+        return True
+
     def _side_effect(self, name: str, value: Any) -> TraceError:
+        trace: Any = modes.trace
         kind = "a traced tensor" if isinstance(value, TensorBase) else repr(value)[:60]
+        detail = ["compiled code does not run the Python statement again"]
+        if trace.attributes.was_read(self, name):
+            detail.insert(0, "what it was before was read: the next call would have to read what this one set")
         return TraceError(
             "IG189",
             f"{type(self).__name__}.{name} was set to {kind} while it was traced",
             where=user_line(),
-            detail=["compiled code does not run the Python statement again"],
+            detail=detail,
             fix=f"self.register_buffer({name!r}, ...) in __init__ and self.{name}.copy_(value) here",
         )
 
@@ -112,10 +146,14 @@ class Registry:
                 self._non_persistent_buffers_set.discard(name)
                 bump_epoch()
                 return
+        if self.__dict__.get(KEPT, {}).get(name, Missing) is not Missing:
+            kept_of(self)[name] = Missing
+            return
         super().__delattr__(name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
+        kept = [name for name, value in self.__dict__.get(KEPT, {}).items() if value is not Missing]
+        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules, *kept})
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name. Raises TypeError for other things."""
@@ -172,6 +210,7 @@ class Registry:
     def _make_room(self, name: str, kind: str) -> None:
         """Forget what else has the name: an attribute that is assigned replaces it, whatever it was."""
         self.__dict__.pop(name, None)
+        self.__dict__.get(KEPT, {}).pop(name, None)
         for other in ("_parameters", "_buffers", "_modules"):
             known = self.__dict__.get(other)
             if known is not None and other != kind:

@@ -1,0 +1,108 @@
+"""Attributes of modules that a compiled function sets: results of it, which every call puts back in their place.
+
+A module keeps them apart from its other attributes, where reading them is seen: a function that reads what a compiled
+function sets is guarded by what it read, and one that reads what it sets itself, before it does, cannot be compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ingot import tree
+from ingot.core import TensorBase, is_traced
+from ingot.runtime.dtypes import DType
+
+# Where a module keeps them.
+KEPT = "_set_by_calls"
+# What can be put back at every call, beside tensors.
+_CONSTANTS = (bool, int, float, complex, str, bytes, type(None), DType)
+
+Place = tuple[Any, str]
+
+
+class Missing:
+    """In the place of an attribute that is not there yet. The class itself is used, which copies keep."""
+
+
+class AttributesMoved(Exception):
+    """Attributes that the function sets were found among the other attributes of their modules, where reading them is
+    not seen. They have been moved: the function must be traced again."""
+
+
+class Kept(dict[str, Any]):
+    """The attributes of a module that compiled functions set, by name."""
+
+    # A trace watches these changes itself.
+    refuses_changes_in_traces = True
+
+
+def kept_of(module: Any) -> Kept:
+    """The attributes of a module that compiled functions set."""
+    kept: Kept = vars(module).setdefault(KEPT, Kept())
+    return kept
+
+
+def holds_traced(value: Any) -> bool:
+    """Whether a tensor in the value belongs to a trace."""
+    return any(isinstance(leaf, TensorBase) and is_traced(leaf) for leaf in tree.leaves(value))
+
+
+def can_be_kept(module: Any, name: str, value: Any) -> bool:
+    """Whether a call can put the value back: tensors and constants, under a name that the class does not know."""
+    return not hasattr(type(module), name) and all(isinstance(v, (TensorBase, *_CONSTANTS)) for v in tree.leaves(value))
+
+
+class Attributes:
+    """What a trace does with such attributes."""
+
+    def __init__(self) -> None:
+        # By module id and name. The values keep the modules alive, so ids stay theirs.
+        self.before: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self.reads: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        # Modules made inside, whose attributes are nobody else's.
+        self.made: dict[int, Any] = {}
+        self.moved = False
+
+    def read(self, module: Any, name: str, value: Any) -> None:
+        """Note that the function sees the value from before the call."""
+        if (id(module), name) not in self.before:
+            self.reads.setdefault((id(module), name), (module, name, value))
+
+    def was_read(self, module: Any, name: str) -> bool:
+        """Whether the function saw the value from before the call."""
+        return (id(module), name) in self.reads
+
+    def put(self, module: Any, name: str, value: Any) -> None:
+        """module.name = value, in effect when the compiled function has run."""
+        kept = kept_of(module)
+        if (id(module), name) not in self.before:
+            among_others = name in vars(module)
+            self.moved |= among_others
+            before = vars(module).pop(name) if among_others else kept.get(name, Missing)
+            self.before[id(module), name] = (module, name, before)
+        kept[name] = value
+
+    def taken(self) -> list[Any]:
+        """The values that were set, in order; the modules are as before. Raises AttributesMoved."""
+        values = [kept_of(module)[name] for module, name, _ in self.before.values()]
+        self.restore()
+        if self.moved:
+            raise AttributesMoved
+        return values
+
+    def restore(self) -> None:
+        """Put back what was there before the trace."""
+        for module, name, before in self.before.values():
+            kept_of(module)[name] = before
+
+    def places(self) -> tuple[Place, ...]:
+        """The attributes that were set, in order."""
+        return tuple((module, name) for module, name, _ in self.before.values())
+
+
+def set_all(places: Sequence[Place], values: Sequence[Any]) -> None:
+    """Give attributes the values that a call left them with."""
+    for (module, name), value in zip(places, values, strict=True):
+        vars(module).pop(name, None)
+        kept_of(module)[name] = value
