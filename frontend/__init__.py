@@ -301,6 +301,8 @@ from ingot.functional.linalg import outer as outer
 from ingot.functional.linalg import tensordot as tensordot
 from ingot.functional.linalg import trace as trace
 from ingot.functional.linalg import vdot as vdot
+from ingot.functional.low_rank import pca_lowrank as pca_lowrank
+from ingot.functional.low_rank import svd_lowrank as svd_lowrank
 from ingot.functional.matrix_norms import dist as dist
 from ingot.functional.matrix_norms import norm as norm
 from ingot.functional.measures import cdist as cdist

@@ -181,6 +181,7 @@ CODES: dict[str, str] = {
     "IG346": "out= takes one tensor per result, of a dtype that the result may be converted to, in eager code of any "
     "shape, in compiled code of the shape of the result. Nothing is recorded for a gradient.",
     "IG347": "Complex numbers come later. Keep real and imaginary parts in two real tensors.",
+    "IG348": "A class of modules says in a method `forward` what calling its modules computes.",
     "IG349": "The mixed precision of autocast comes later. Convert modules and tensors with .to(ingot.bfloat16).",
     "IG350": "This machine's GPUs are out of reach of this build, which computes on the CPU.",
     "IG356": "An equation of einsum names each dimension of each operand by a letter; letters of the result occur in "
@@ -277,6 +278,8 @@ CODES: dict[str, str] = {
     "IG421": "The text of a graph is not of the grammar; the error names line and column.",
     "IG422": "The text of a graph names an op or value that does not exist, or a type that the op does not give.",
     "IG423": "A graph has no text form: an attribute of an unknown kind, or two sizes of one name.",
+    "IG425": "A factorisation of low rank takes at least 0 iterations; principal components are at most as many as the "
+    "matrix has rows and columns.",
     "IG501": "A compiled program returned a non-zero status. Generated code reports run-time checks (an index out of "
     "range, a failed assertion) by such a code.",
     "IG502": "An object file could not be loaded: it is not a relocatable ELF object for this machine, it needs a "

@@ -291,3 +291,18 @@ def test_c_libraries_have_code_for_systems(tmp_path: Path) -> None:
 
     made = ingot.aot.build(f, tmp_path, name="systems", specs=["f64[3,3]", "f64[3,2]"])
     assert any(path.suffix == ".a" for path in made)
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (5, 12), (2, 6, 6)])
+def test_factorisations_of_low_rank_find_the_rank(shape: tuple[int, ...]) -> None:
+    low = ingot.randn(*shape[:-1], 2, dtype=ingot.float64) @ ingot.randn(*shape[:-2], 2, shape[-1], dtype=ingot.float64)
+    u, s, v = ingot.svd_lowrank(low, q=3)
+    np.testing.assert_allclose((u @ ingot.diag_embed(s) @ v.mT).tolist(), low.tolist(), atol=1e-9)
+    assert float(s[..., 2].max()) < 1e-9
+    components = ingot.jit(lambda x: ingot.pca_lowrank(x, q=2))(low)
+    centred = low - low.mean(-2, keepdim=True)
+    wanted = ingot.linalg.svdvals(centred)[..., :2]
+    np.testing.assert_allclose(components.S.tolist(), wanted.tolist(), rtol=1e-6)
+    for call in (lambda: ingot.pca_lowrank(low, q=99), lambda: ingot.svd_lowrank(low, niter=-1)):
+        with pytest.raises(ValueError, match="IG425"):
+            call()

@@ -329,6 +329,33 @@ CASES = [
         [matrix(4, 3)],
         **LOOSE,
     ),
+    *[
+        Case(
+            f"svd_lowrank {s}",
+            lambda T, x: (lambda a, b, c: (b, a @ T.diag_embed(b) @ c.mT))(*T.svd_lowrank(x, 3)),
+            [nograd(matrix(*s))],
+            seeded=True,
+            **LOOSE,
+        )
+        for s in [(6, 4), (4, 6), (2, 5, 4), (3, 3), (2, 7)]
+    ],
+    *[
+        Case(
+            f"pca_lowrank {s} {options}",
+            lambda T, x, options=options: [p.abs() for p in T.pca_lowrank(x, **options)],
+            [nograd(matrix(*s))],
+            seeded=True,
+            layouts=False,
+            **LOOSE,
+        )
+        for s in [(9, 4), (2, 8, 3)]
+        for options in [{}, {"q": 2}, {"center": False}, {"niter": 4}]
+    ],
+    Case(
+        "svd_lowrank M", lambda T, x: T.svd_lowrank(x, 2, M=x.mean(0, keepdim=True))[1], [nograd(matrix(6, 4))], **LOOSE
+    ),
+    Case.misuse("pca_lowrank q", lambda T, x: T.pca_lowrank(x, 5), [nograd(matrix(3, 4))]),
+    Case.misuse("pca_lowrank niter", lambda T, x: T.pca_lowrank(x, 2, niter=-1), [nograd(matrix(3, 4))]),
     Case("svd values alone", lambda T, x: T.svd(x, compute_uv=False), [matrix(4, 2)], **LOOSE),
     Case("pinverse", lambda T, x: T.pinverse(x), [matrix(4, 2)], **LOOSE),
     Case("pinv rank 1", lambda T, x: T.linalg.pinv(x[:, :1] @ x[:1, :]), [nograd(matrix(3, 4))], **LOOSE),
