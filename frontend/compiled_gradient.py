@@ -21,7 +21,7 @@ from ingot.compiler.ops.source import input as make_input
 from ingot.core import TensorBase, array_of, layout_of, new_tensor, tensor_from_array
 from ingot.modes import modes
 from ingot.runtime.errors import GradError
-from ingot.runtime.layout import Layout
+from ingot.runtime.layout import Layout, storage_extent
 from ingot.source_lines import user_line
 from ingot.tape import Node, check_version, edge_of, save
 from ingot.tracing import Trace
@@ -147,7 +147,11 @@ def copies(gradient: Gradient, inputs: Sequence[Any]) -> list[Any]:
 
 
 def _copy(tensor: TensorBase) -> Any:
-    return tensor_from_array(np.array(array_of(tensor), order="C", copy=True))
+    """The run of elements in which the tensor lies, in the same layout: compiled code reads the run."""
+    layout = tensor._layout
+    start, stop = storage_extent(layout.shape, layout.strides, tensor._offset)
+    run = tensor._storage.array(Layout.of(layout.dtype, (stop - start,)), start)
+    return new_tensor(layout, tensor_from_array(np.array(run, copy=True))._storage, tensor._offset - start)
 
 
 # Runs the graph of a gradient on tensors.

@@ -19,7 +19,7 @@ from ingot.guards import Environment, Reference
 from ingot.modes import Defaults, bump_epoch, modes
 from ingot.reach import code_of
 from ingot.recompiles import argument_difference, surroundings_difference
-from ingot.recording import Fresh, Recording, record
+from ingot.recording import Fresh, Recording, ViewOf, record
 from ingot.running import (
     Compiled,
     Interpreted,
@@ -359,7 +359,7 @@ def _mode_references(recording: Recording, captured: Sequence[Any], leaves: Sequ
     tensors = [*captured, *[leaf for leaf in leaves if isinstance(leaf, TensorBase)]]
     if modes.grad or not any(t._requires_grad for t in tensors):
         return []
-    if not any(isinstance(result, Fresh) for result in recording.results):
+    if not recording.mutates_argument and not any(isinstance(r, Fresh | ViewOf) for r in recording.results):
         return []
     return [guards.gradient_mode()]
 

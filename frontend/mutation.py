@@ -19,6 +19,7 @@ from ingot.core import (
     array_of,
     bump_version,
     captured_tensors,
+    is_traced,
     layout_of,
     new_tensor,
     tensor_from_array,
@@ -26,7 +27,7 @@ from ingot.core import (
 from ingot.gate import apply
 from ingot.modes import bump_epoch, modes
 from ingot.promote import cast_to
-from ingot.runtime.dtypes import bool_
+from ingot.runtime.dtypes import DType, bool_
 from ingot.runtime.errors import DTypeError, GradError, ShapeError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
@@ -128,21 +129,44 @@ def _write(tensor: Tensor, new: Tensor) -> None:
 def _assign_recorded(tensor: Tensor, new: Tensor, replaces: bool) -> None:
     root, chain = root_of(tensor)
     if root._requires_grad and root._node is None:
-        raise GradError(
-            "IG301",
-            "a leaf Variable that requires grad is being used in an in-place operation"
-            if root is tensor
-            else "a view of a leaf Variable that requires grad is being used in an in-place operation.",
-            where=user_line(),
-            fix="with ingot.no_grad(): ...  (or an out-of-place operation)",
-        )
+        raise _leaf_written(root is tensor)
+    whole = updated(root, chain, new, ON_TENSORS) if chain else new
+    former = edge_of(root) if replaces and root._node is not None else None
     if modes.trace is not None:
         modes.trace.remember(root)
-    whole = updated(root, chain, new, ON_TENSORS) if chain else new
     _write(tensor, new)
+    _move(root, whole, new._layout.dtype, former)
+    catch_up(tensor)
+
+
+def written_elsewhere(tensor: Tensor, new: Tensor) -> None:
+    """Put a tensor to whose memory compiled code has written `new` at the place on the tape that `new` has."""
+    root, chain = root_of(tensor)
+    if root._requires_grad and root._node is None:
+        raise _leaf_written(root is tensor)
+    _move(root, updated(root, chain, new, ON_TENSORS) if chain else new, new._layout.dtype, None)
+    # Views derive their places anew, also those that have since the memory was written to.
+    bump_version(tensor._storage)
+    catch_up(tensor)
+
+
+def _leaf_written(itself: bool) -> GradError:
+    return GradError(
+        "IG301",
+        "a leaf Variable that requires grad is being used in an in-place operation"
+        if itself
+        else "a view of a leaf Variable that requires grad is being used in an in-place operation.",
+        where=user_line(),
+        fix="with ingot.no_grad(): ...  (or an out-of-place operation)",
+    )
+
+
+def _move(root: Tensor, whole: Tensor, dtype: DType, former: Any) -> None:
+    """The root of views takes the place of its contents, `whole`, on the tape. `former`: where a gradient of zeros goes
+    as well."""
     edge, before = edge_of(whole), root._node
-    if replaces and before is not None:
-        root._node = Node(None, {}, (edge, before), TensorType(new._layout.dtype, root._layout.shape))
+    if former is not None:
+        root._node = Node(None, {}, (edge, former), TensorType(dtype, root._layout.shape))
         root._node.label = "CopyBackwards"
         root._node.backward_fn = _and_nothing
     elif isinstance(edge, Node):
@@ -150,11 +174,10 @@ def _assign_recorded(tensor: Tensor, new: Tensor, replaces: bool) -> None:
     else:
         # Nothing flows back (a constant was written), or the written tensor is a leaf: a node of its own keeps the
         # root from becoming a leaf.
-        root._node = Node(None, {}, (edge,), TensorType(new._layout.dtype, root._layout.shape))
+        root._node = Node(None, {}, (edge,), TensorType(dtype, root._layout.shape))
     root._requires_grad = True
     if before is not None and before.retained is not None and before is not root._node:
         root._node.retained, before.retained = before.retained, None
-    catch_up(tensor)
 
 
 def _and_nothing(node: Node, engine: Any, cotangents: Any) -> tuple[Any, Any]:
@@ -198,6 +221,9 @@ def _before(target: Tensor) -> Tensor:
     """What a traced or captured tensor holds at present, at the same place of the tape."""
     trace = modes.trace
     assert trace is not None
+    if target._node is not None and not is_traced(target) and id(target) not in trace.changed:
+        # From before the trace: the derivative ends at the tensor itself.
+        return apply(reshape, target, shape=target._layout.shape)
     copy = trace.wrap(trace.value_of(target))
     copy._requires_grad, copy._node = needs_grad(target), target._node
     return copy

@@ -10,7 +10,7 @@ from ingot.attributes import AttributesMoved, Place
 from ingot.autograd.hooks import share_hooks
 from ingot.compiled_gradient import Gradient, backward_graph
 from ingot.compiler.ir import Graph, Value
-from ingot.core import TensorBase, TracedStorage, is_traced, layout_of, new_tensor
+from ingot.core import Step, TensorBase, TracedStorage, is_traced, layout_of, new_tensor
 from ingot.effects import Watch
 from ingot.runtime.errors import TraceError
 from ingot.runtime.layout import Layout, storage_extent
@@ -21,10 +21,12 @@ from ingot.tree import TreeDef
 
 
 class Fresh(NamedTuple):
-    """A result that is output `output`, in memory of its own. `requires_grad`: gradients could flow on from it."""
+    """A result that is output `output`, in memory of its own. `requires_grad`: gradients could flow on from it.
+    `retains`: its gradient is kept."""
 
     output: int
     requires_grad: bool = False
+    retains: bool = False
 
 
 class Same(NamedTuple):
@@ -52,9 +54,20 @@ class ViewOf(NamedTuple):
     base: Fresh | Same | SameArgument
     layout: Layout
     offset: int
+    # A leaf of its own.
+    leaf: bool = False
 
 
-Result = Fresh | Same | SameArgument | GradientSlot | ViewOf
+class ViewThrough(NamedTuple):
+    """A result that is a differentiable view of another one, a captured tensor or an argument.
+
+    By these steps, each with the layout it leads to and the distance of its first element."""
+
+    base: Fresh | Same | SameArgument
+    steps: tuple[tuple[Step, Layout, int], ...]
+
+
+Result = Fresh | Same | SameArgument | GradientSlot | ViewOf | ViewThrough
 
 
 class GradWrite(NamedTuple):
@@ -65,6 +78,15 @@ class GradWrite(NamedTuple):
     layout: Layout | None
     value: Any
     argument: int | None
+
+
+class TapeWrite(NamedTuple):
+    """The place on the tape that the call gives a tensor (or the argument leaf with this number), which it wrote to or
+    whose flag it changed: that of output `output`; for None, it is a leaf."""
+
+    tensor: Any
+    output: int | None
+    requires_grad: bool
 
 
 class Recording(NamedTuple):
@@ -85,6 +107,7 @@ class Recording(NamedTuple):
     # The attributes that calls set: the results are then a pair of the function's and theirs.
     attributes: tuple[Place, ...]
     attributes_read: tuple[tuple[Any, str, Any], ...]
+    tape_writes: tuple[TapeWrite, ...] = ()
 
 
 class Outputs:
@@ -97,6 +120,8 @@ class Outputs:
         self.aliases: list[tuple[int, int]] = []
         # The output that holds all of a storage which several results show, by the storage's id.
         self.shared: dict[int, Fresh] = {}
+        # The tensors whose gradients flow on from outputs, by output.
+        self.flowing: dict[int, Any] = {}
 
     def add(self, value: Value) -> int:
         self.values.append(value)
@@ -149,7 +174,7 @@ def _record_once(
             if id(leaf._storage) not in trace.captured:
                 trace.capture(*_shown(made, index, leaves), leaf_name)
     definition = tree.flatten((args, kwargs))[1]
-    leaves = [inside.get(id(leaf), leaf) for leaf in leaves]
+    given, leaves = leaves, [inside.get(id(leaf), leaf) for leaf in leaves]
     args, kwargs = tree.unflatten(leaves, definition)
     plain = [(n, leaf) for n, leaf in zip(names, leaves, strict=True) if not isinstance(leaf, TensorBase)]
     watch = Watch(fn, trace.name, plain)
@@ -163,7 +188,8 @@ def _record_once(
         after, now = tree.flatten((args, kwargs))
         if now != definition or any(a is not b for a, b in zip(after, leaves, strict=True)):
             raise watch.changed_arguments()
-        return _finished(trace, result, leaves, arguments)
+        stand_ins = [(leaf, inside[id(leaf)]) for leaf in given if id(leaf) in inside]
+        return _finished(trace, result, leaves, arguments, stand_ins)
 
 
 def _shown(tensor: TensorBase, index: int, leaves: Sequence[Any]) -> tuple[Any, Argument]:
@@ -195,12 +221,15 @@ def stand_in(tensor: TensorBase) -> Any:
     return made
 
 
-def _finished(trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[int, int]) -> Recording:
+def _finished(
+    trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[int, int], stand_ins: Sequence[tuple[Any, Any]]
+) -> Recording:
     outputs = Outputs(trace)
     grad_writes = _grad_writes(trace, outputs, arguments)
     mutates_argument = _mutations(trace, outputs)
     results, result_tree = _results(trace, outputs, result, arguments)
-    gradient = _gradient(trace, outputs, results, result, arguments)
+    tape_writes = _tape_writes(trace, outputs, arguments, stand_ins)
+    gradient = _gradient(trace, outputs, arguments)
     graph = Graph(tuple(trace.inputs), tuple(outputs.values), tuple(outputs.aliases), trace.name)
     return Recording(
         graph=graph,
@@ -219,6 +248,7 @@ def _finished(trace: Trace, result: Any, leaves: Sequence[Any], arguments: dict[
         plain_arguments=tuple((i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, TensorBase)),
         attributes=trace.attributes.places(),
         attributes_read=tuple(trace.attributes.reads.values()),
+        tape_writes=tape_writes,
     )
 
 
@@ -259,22 +289,34 @@ def _mutations(trace: Trace, outputs: Outputs) -> bool:
     return of_argument
 
 
-def _gradient(
-    trace: Trace,
-    outputs: Outputs,
-    results: tuple[Result, ...],
-    result: Any,
-    arguments: dict[int, int],
-) -> Gradient | None:
-    """How gradients flow on from the results, if they do."""
-    flowing = {
-        made.output: leaf
-        for made, leaf in zip(results, tree.flatten(result)[0], strict=True)
-        if isinstance(made, Fresh) and made.requires_grad
-    }
-    if not flowing:
+def _tape_writes(
+    trace: Trace, outputs: Outputs, arguments: dict[int, int], stand_ins: Sequence[tuple[Any, Any]]
+) -> tuple[TapeWrite, ...]:
+    """Tensors from outside that the trace leaves at another place on the tape."""
+    writes: list[TapeWrite] = []
+    found: dict[int, tuple[Any, Any, Any, bool]] = {}
+    for leaf, made in stand_ins:
+        found[id(made)] = (arguments[id(made)], made, leaf._node, needs_grad(leaf))
+    for tensor, node, requires_grad in trace.changed.values():
+        found.setdefault(id(tensor), (tensor, tensor, node, requires_grad))
+    for owner, tensor, node, requires_grad in found.values():
+        now = needs_grad(tensor)
+        if tensor._node is node and now == requires_grad:
+            continue
+        if tensor._node is None:
+            writes.append(TapeWrite(owner, None, now))
+        elif not tensor._node.released:
+            output = outputs.add(trace.value_of(tensor))
+            outputs.flowing[output] = tensor
+            writes.append(TapeWrite(owner, output, True))
+    return tuple(writes)
+
+
+def _gradient(trace: Trace, outputs: Outputs, arguments: dict[int, int]) -> Gradient | None:
+    """How gradients flow on from the results and from tensors that were written to, if they do."""
+    if not outputs.flowing:
         return None
-    return backward_graph(trace, list(flowing.items()), arguments, [index for _, index in outputs.aliases])
+    return backward_graph(trace, list(outputs.flowing.items()), arguments, [index for _, index in outputs.aliases])
 
 
 def _results(
@@ -282,10 +324,10 @@ def _results(
 ) -> tuple[tuple[Result, ...], TreeDef]:
     leaves, result_tree = tree.flatten(result)
     gradients = {id(g): arguments.get(id(t), t) for t, g in trace.grads.values() if g is not None}
-    shared: dict[int, int] = {}
+    shared: dict[int, list[Any]] = {}
     for leaf in {id(leaf): leaf for leaf in leaves}.values():
         if isinstance(leaf, TensorBase) and is_traced(leaf):
-            shared[id(leaf._storage)] = shared.get(id(leaf._storage), 0) + 1
+            shared.setdefault(id(leaf._storage), []).append(leaf)
     known: dict[int, Result] = {}
     results: list[Result] = []
     for leaf in leaves:
@@ -302,7 +344,7 @@ def _result(
     leaf: Any,
     arguments: dict[int, int],
     gradients: dict[int, Any],
-    shared: dict[int, int],
+    shared: dict[int, list[Any]],
 ) -> Result:
     if not isinstance(leaf, TensorBase):
         return Same(_plain(leaf, trace))
@@ -315,13 +357,48 @@ def _result(
     trace.value_of(leaf)
     if storage.origin is not None:
         return _view_of_input(trace, outputs, leaf, storage, arguments)
-    flows = needs_grad(leaf) and (leaf._node is None or not leaf._node.released)
-    if flows or shared[id(storage)] == 1:
-        return Fresh(outputs.add(trace.value_of(leaf)), flows)
+    sharing = shared[id(storage)]
+    roots = {id(root): root for root in [_steps_to(t)[0] for t in sharing if _flows(t)]}
+    if len(sharing) == 1 or len(roots) > 1 or any(map(_is_watched, sharing)):
+        return _fresh(trace, outputs, leaf)
     base = outputs.shared.get(id(storage))
     if base is None:
-        base = outputs.shared[id(storage)] = Fresh(outputs.add(storage.value))
-    return base if leaf._view is None or not leaf._view.chain else ViewOf(base, leaf._layout, leaf._offset)
+        root = next(iter(roots.values()), None)
+        if root is not None and root._view is not None and root._view.chain:
+            return _fresh(trace, outputs, leaf)
+        base = Fresh(outputs.add(storage.value)) if root is None else _fresh(trace, outputs, root)
+        if not isinstance(base, Fresh):
+            return _fresh(trace, outputs, leaf)
+        outputs.shared[id(storage)] = base
+    if _flows(leaf):
+        return ViewThrough(base, _steps_to(leaf)[1])
+    return base if not base.requires_grad and _is_whole(leaf) else ViewOf(base, leaf._layout, leaf._offset)
+
+
+def _flows(leaf: Any) -> bool:
+    """Whether gradients could flow on from a result."""
+    return needs_grad(leaf) and (leaf._node is None or not leaf._node.released)
+
+
+def _is_whole(leaf: Any) -> bool:
+    return leaf._view is None or not leaf._view.chain
+
+
+def _is_watched(leaf: Any) -> bool:
+    """Whether the trace put hooks on its gradient, or keeps it."""
+    node = leaf._node
+    return node is not None and (node.hooks is not None or node.retained is not None)
+
+
+def _fresh(trace: Trace, outputs: Outputs, leaf: Any) -> Fresh | ViewOf:
+    """A result in memory of its own."""
+    output = outputs.add(trace.value_of(leaf))
+    if not _flows(leaf):
+        return Fresh(output)
+    if leaf._node is None:
+        return ViewOf(Fresh(output), outputs.layouts[output], 0, True)
+    outputs.flowing[output] = leaf
+    return Fresh(output, True, leaf._node.retained is not None)
 
 
 def _view_of_input(
@@ -333,9 +410,27 @@ def _view_of_input(
     source = trace.sources[storage.origin]
     if isinstance(source, GradientOf):
         return Fresh(outputs.add(trace.value_of(leaf)))
+    flows = needs_grad(leaf)
+    if flows and leaf._node is not None and not leaf._node.released:
+        root, steps = _steps_to(leaf)
+        if is_traced(root) or _is_watched(leaf):
+            # Off the tape, and written to since: gradients flow to what was written.
+            return _fresh(trace, outputs, leaf)
+        return ViewThrough(SameArgument(arguments[id(root)]) if id(root) in arguments else Same(root), steps)
+    own = flows and leaf._node is None
     if isinstance(source, Argument):
-        return ViewOf(SameArgument(source.leaf), leaf._layout, leaf._offset - captured.region.start - source.back)
-    return ViewOf(Same(captured.tensor), leaf._layout, leaf._offset - captured.tensor._offset)
+        return ViewOf(SameArgument(source.leaf), leaf._layout, leaf._offset - captured.region.start - source.back, own)
+    return ViewOf(Same(captured.tensor), leaf._layout, leaf._offset - captured.tensor._offset, own)
+
+
+def _steps_to(leaf: Any) -> tuple[Any, tuple[tuple[Step, Layout, int], ...]]:
+    """The tensor that a traced one is a differentiable view of, or a tensor from outside, and the steps from it."""
+    steps: list[tuple[Step, Layout, int]] = []
+    while is_traced(leaf) and leaf._view is not None and leaf._view.parent is not None:
+        view = leaf._view
+        steps.append((view.chain[-1], leaf._layout, leaf._offset - view.parent._offset))
+        leaf = view.parent
+    return leaf, tuple(reversed(steps))
 
 
 def _plain(leaf: Any, trace: Trace) -> Any:

@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ingot import tree
+from ingot import compiler, tree
 from ingot.attributes import set_all
 from ingot.compiled_gradient import Gradient, attach, copies
-from ingot.compiler import ir, pipeline
+from ingot.compiler import ir
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph
 from ingot.core import TensorBase, array_of, bump_version, new_tensor, tensor_from_array
 from ingot.fingerprint import fingerprint
+from ingot.gate import apply_view
 from ingot.modes import modes
-from ingot.recording import Fresh, GradientSlot, Recording, Result, Same, SameArgument, ViewOf
+from ingot.mutation import written_elsewhere
+from ingot.recording import Fresh, GradientSlot, Recording, Result, Same, SameArgument, ViewOf, ViewThrough
 from ingot.runtime import cache, timeline
 from ingot.runtime.executable import Executable
 from ingot.runtime.layout import Layout
@@ -105,7 +107,7 @@ def _compiler_folder() -> Path:
 def compiled(graph: Graph, name: str) -> Program:
     """Compile now."""
     with timeline.span(name, "compile"):
-        return pipeline.compile(graph, name=name)
+        return compiler.pipeline.compile(graph, name=name)
 
 
 def _address(tensor: TensorBase) -> int:
@@ -162,7 +164,10 @@ def finisher(recording: Recording) -> Callable[..., Any]:
 
     def resolve(result: Result, made: tuple[Any, ...], leaves: Sequence[Any], known: dict[int, Any]) -> Any:
         if isinstance(result, Fresh):
-            return made[place[result.output]]
+            fresh = made[place[result.output]]
+            if result.retains and fresh._node is not None:
+                fresh.retain_grad()
+            return fresh
         if isinstance(result, Same):
             return result.value
         if isinstance(result, SameArgument):
@@ -171,10 +176,21 @@ def finisher(recording: Recording) -> Callable[..., Any]:
             return owner_of(result.tensor, leaves)._grad
         if id(result) not in known:
             base = resolve(result.base, made, leaves, known)
-            known[id(result)] = new_tensor(result.layout, base._storage, base._offset + result.offset)
+            known[id(result)] = _viewed(result, base)
         return known[id(result)]
 
     return finish
+
+
+def _viewed(result: ViewOf | ViewThrough, base: Any) -> Any:
+    """The result as a view of its base."""
+    if isinstance(result, ViewOf):
+        view = new_tensor(result.layout, base._storage, base._offset + result.offset)
+        view._requires_grad = result.leaf
+        return view
+    for (op, attrs), layout, distance in result.steps:
+        base = apply_view(base, op, attrs, layout.shape, layout.strides, base._offset + distance)
+    return base
 
 
 def run_directly(
@@ -193,9 +209,13 @@ def run_directly(
         bump_version(inputs[index]._storage)
         outputs[output] = inputs[index]
     apply_grad_writes(recording, outputs, leaves)
+    for write in recording.tape_writes:
+        if write.output is None and write.requires_grad:
+            owner_of(write.tensor, leaves).requires_grad_()
     if gradient is not None and modes.grad:
         made = {output: outputs[output] for output in gradient.outputs}
         attach(gradient, lambda g, tensors: backward(g).call(tensors, g.layouts), kept, leaves, made)
+    _apply_tape_writes(recording, outputs, leaves)
     return finish(tuple(outputs[output] for output in fresh_outputs(recording)), leaves)
 
 
@@ -206,7 +226,7 @@ def fresh_outputs(recording: Recording) -> list[int]:
 
 
 def _base(result: Result) -> Result:
-    return result.base if isinstance(result, ViewOf) else result
+    return result.base if isinstance(result, ViewOf | ViewThrough) else result
 
 
 def apply_grad_writes(recording: Recording, outputs: Sequence[Any], leaves: Sequence[Any]) -> None:
@@ -214,6 +234,17 @@ def apply_grad_writes(recording: Recording, outputs: Sequence[Any], leaves: Sequ
     for write in recording.grad_writes:
         owner = write.tensor if write.argument is None else leaves[write.argument]
         owner.grad = write.value if write.output is None else outputs[write.output]
+
+
+def _apply_tape_writes(recording: Recording, outputs: Sequence[Any], leaves: Sequence[Any]) -> None:
+    """Give tensors the place on the tape that the function left them at; those that begin to require grad have it."""
+    for write in recording.tape_writes:
+        tensor = owner_of(write.tensor, leaves)
+        if write.output is None and not write.requires_grad:
+            tensor._node = None
+            tensor.requires_grad_(False)
+        elif write.output is not None and outputs[write.output]._node is not None:
+            written_elsewhere(tensor, outputs[write.output])
 
 
 def needs_python(recording: Recording, leaves: Sequence[Any]) -> bool:
@@ -224,6 +255,7 @@ def needs_python(recording: Recording, leaves: Sequence[Any]) -> bool:
         or bool(recording.pinned)
         or recording.mutates_argument
         or recording.gradient is not None
+        or bool(recording.tape_writes)
         or any(isinstance(owner, int) for owner, _ in recording.grads_read)
         or any(isinstance(recording.sources[index], GradientOf) for _, index in recording.graph.aliases)
         or any(w.argument is not None or w.value is not None for w in recording.grad_writes)
@@ -233,7 +265,9 @@ def needs_python(recording: Recording, leaves: Sequence[Any]) -> bool:
 
 
 def _needs_arguments(result: Result) -> bool:
-    return isinstance(result, SameArgument) or (isinstance(result, ViewOf) and isinstance(result.base, SameArgument))
+    return isinstance(result, SameArgument | ViewThrough) or (
+        isinstance(result, ViewOf) and isinstance(result.base, SameArgument)
+    )
 
 
 def specialisation(
