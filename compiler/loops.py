@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from ingot.compiler.ir import Graph, TensorType, Value
+from ingot.compiler.ir import Graph, Shape, TensorType, Value
 from ingot.compiler.ops.contract import Arranged, dot_arranged, dot_general
 from ingot.compiler.ops.definitions import is_half
 from ingot.compiler.ops.elementwise import add
@@ -352,8 +352,8 @@ def _one_product(value: Value) -> bool:
 
 
 def _dot(value: Value) -> Arranged:
-    a, b = value.operands
-    return dot_arranged(a.shape, b.shape, value.attrs["contract"], value.attrs["batch"])
+    a, b = (_known(o.shape) for o in value.operands)
+    return dot_arranged(a, b, value.attrs["contract"], value.attrs["batch"])
 
 
 def _reads_only(user: Value) -> bool:
@@ -361,8 +361,13 @@ def _reads_only(user: Value) -> bool:
     return user.op in (pad, add) or user.op.kind in ("contract", "reduce") or writes(user)
 
 
+def _known(shape: Shape) -> tuple[int, ...]:
+    """The sizes of a body that is run are numbers."""
+    return cast("tuple[int, ...]", shape)
+
+
 def _bytes(type_: TensorType) -> int:
-    return int(prod(type_.shape)) * type_.dtype.numpy.itemsize
+    return prod(_known(type_.shape)) * type_.dtype.numpy.itemsize
 
 
 def _region(value: Value) -> Region:
