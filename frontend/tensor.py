@@ -22,10 +22,10 @@ from ingot.grad_fn import RemovableHandle
 from ingot.limits import channels_last, contiguous_format, preserve_format, strided
 from ingot.modes import Defaults, bump_epoch, modes
 from ingot.printing import tensor_text
-from ingot.promote import cast_to, host_scalars
+from ingot.promote import host_scalars
 from ingot.runtime import dispatch
 from ingot.runtime.dtypes import DType
-from ingot.runtime.errors import DTypeError, GradError, OperandError, ShapeError, SpecError
+from ingot.runtime.errors import DTypeError, GradError, OperandError, ShapeError, SpecError, TraceError
 from ingot.runtime.storage import Storage
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad
@@ -217,15 +217,42 @@ class Tensor(TensorMethods):
     @data.setter
     def data(self, value: Tensor) -> None:
         if modes.trace is not None:
-            before, modes.grad = modes.grad, False
-            try:
-                mutation.assign(self, cast_to(value, self._layout.dtype))
-            finally:
-                modes.grad = before
+            self._show_in_trace(value)
             return
         self._layout, self._storage, self._offset = value._layout, value._storage, value._offset
         if id(self) in core.captured_tensors:
             bump_epoch()
+
+    def _show_in_trace(self, value: Tensor) -> None:
+        """`data = value` in compiled code: a tensor made there shows the other memory; what lies outside is written.
+
+        Raises TraceError (IG189) for a tensor from outside and a value of another dtype or shape.
+        """
+        storage = self._storage
+        if type(storage) is core.TracedStorage and storage.origin is None and storage.trace is modes.trace:
+            other = detached(value)
+            self._layout, self._storage, self._offset, self._view = (
+                other._layout,
+                other._storage,
+                other._offset,
+                other._view,
+            )
+            return
+        own, given = self._layout, value._layout
+        if given.dtype is not own.dtype or given.shape != own.shape:
+            raise TraceError(
+                "IG189",
+                "a tensor from outside of compiled code keeps its dtype and shape there: it was given data of dtype "
+                f"{given.dtype} and shape {list(given.shape)}",
+                where=user_line(),
+                detail=[f"it has dtype {own.dtype} and shape {list(own.shape)}"],
+                fix="module.to(dtype) or tensor.data = value before the compiled function is called",
+            )
+        before, modes.grad = modes.grad, False
+        try:
+            mutation.assign(self, value)
+        finally:
+            modes.grad = before
 
     @property
     def T(self) -> Tensor:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ingot
+from ingot import nn
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph, TensorType
 from ingot.compiler.ops.source import input as make_input
@@ -212,3 +213,43 @@ def test_a_tensor_whose_memory_is_replaced() -> None:
     assert f().tolist() == [10, 12]
     state.data = ingot.ones(3)
     assert f().tolist() == [2, 2, 2]
+
+
+def test_a_module_made_in_compiled_code_changes_its_dtype() -> None:
+    def f(x: Any) -> Any:
+        net = nn.Linear(3, 2).double()
+        for p in net.parameters():
+            p.data = ingot.full_like(p, 0.5)
+        loss = net(x.double()).sum()
+        loss.backward()
+        return loss, net.weight.grad, net.bias
+
+    x = ingot.ones(4, 3)
+    for eager, compiled in zip(f(x), ingot.jit(f)(x), strict=True):
+        assert eager.dtype is compiled.dtype is ingot.float64
+        assert ingot.equal(eager, compiled)
+
+
+def test_a_tensor_made_in_compiled_code_shows_other_memory() -> None:
+    def f(x: Any) -> Any:
+        y = x * 2
+        before = y.detach()
+        z = x + 1
+        y.data = z[1:]
+        z.mul_(10)
+        return y, before
+
+    x = ingot.arange(3.0)
+    for eager, compiled in zip(f(x), ingot.jit(f)(x), strict=True):
+        assert eager.tolist() == compiled.tolist()
+
+
+def test_a_tensor_from_outside_keeps_its_dtype_and_shape() -> None:
+    net = nn.Linear(3, 2)
+    with pytest.raises(TraceError, match=r"IG189.*float64 and shape \[2, 3\]"):
+        ingot.jit(lambda x: net.double()(x.double()))(ingot.ones(4, 3))
+    assert net.weight.dtype is ingot.float32
+    state = ingot.ones(2)
+    with pytest.raises(TraceError, match="IG189"):
+        ingot.jit(lambda: setattr(state, "data", ingot.ones(3)))()
+    assert state.tolist() == [1, 1]
