@@ -16,6 +16,8 @@ from ingot.nn.state_dict import _STATE_HOOKS, IncompatibleKeys, StateError, Stat
 from ingot.promote import cast_to
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
+from ingot.runtime.errors import UnavailableError
+from ingot.source_lines import user_line
 from ingot.tensor import Tensor
 
 __all__ = ["IncompatibleKeys", "Module", "RemovableHandle", "StateError", "indented"]
@@ -46,8 +48,13 @@ class Module(Stateful, Hooks):
             super().__init__(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What calling the module computes."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        """What calling the module computes. Raises UnavailableError (IG348) for a class that does not say it."""
+        raise UnavailableError(
+            "IG348",
+            f'Module [{type(self).__name__}] is missing the required "forward" function',
+            where=user_line(),
+            fix="def forward(self, x): ...",
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         compiled = self.__dict__.get("_compiled_call_impl")

@@ -467,3 +467,11 @@ def test_one_device_is_parallel_enough() -> None:
     assert model.module is layer and model(x).equal(layer(x))
     assert nn.parallel.data_parallel(layer, (x,)).equal(layer(x))
     assert list(model.state_dict()) == ["module.weight", "module.bias"]
+
+
+def test_a_module_without_forward_says_so() -> None:
+    class Empty(nn.Module):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"IG348.*Module \[Empty\] is missing the required \"forward\""):
+        Empty()(1)
