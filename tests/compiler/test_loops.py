@@ -33,7 +33,7 @@ def inputs(*shapes: tuple[int, ...], dtype: DType = dtypes.float32) -> list[Valu
 
 def placed(x: Value, low: int, size: int) -> Value:
     """x in columns low ... of zeros."""
-    rest = size - low - x.type.shape[1]  # type: ignore[operator]
+    rest = size - low - x.type.shape[1]
     return pad(x, low=(0, low), high=(0, rest), interior=(0, 0), value=0.0)
 
 
@@ -101,7 +101,7 @@ BODIES: dict[str, Callable[[], tuple[Graph, int, int]]] = {
 def stepwise(body: Graph, carries: int, xs: int, length: int, reverse: bool, operands: Sequence[Array]) -> list[Array]:
     """The meaning of a scan, row by row."""
     state, stacks, constants = operands[:carries], operands[carries : carries + xs], operands[carries + xs :]
-    ys = [np.empty((length, *v.shape), v.dtype.numpy) for v in body.outputs[carries:]]  # type: ignore[arg-type]
+    ys = [np.empty((length, *v.shape), v.dtype.numpy) for v in body.outputs[carries:]]  # type: ignore[type-var]
     for i in reversed(range(length)) if reverse else range(length):
         results = interpret(body, *state, *[x[i] for x in stacks], *constants)
         state = results[:carries]
