@@ -4,14 +4,12 @@ if __name__ != "ingot":
     raise ImportError(f"this folder is the package ingot; it was imported as {__name__!r}")
 
 import builtins
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from ingot import autograd as autograd
 from ingot import func as func
 from ingot import nn as nn
 from ingot import operators as operators
-from ingot import optim as optim
 from ingot import promote as _promote
 from ingot import tree as tree
 from ingot.amp import GradScaler as GradScaler
@@ -542,6 +540,7 @@ from ingot.rng import seed as seed
 from ingot.rng import set_rng_state as set_rng_state
 from ingot.runtime import dtypes as _dtypes
 from ingot.runtime.errors import IngotError as IngotError
+from ingot.runtime.lazy import lazy as _lazy
 from ingot.serialization import load as load
 from ingot.serialization import save as save
 from ingot.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
@@ -696,6 +695,7 @@ if TYPE_CHECKING:
     from ingot import distributions as distributions
     from ingot import fft as fft
     from ingot import linalg as linalg
+    from ingot import optim as optim
     from ingot import profiler as profiler
     from ingot import random as random
     from ingot import special as special
@@ -703,28 +703,8 @@ if TYPE_CHECKING:
     from ingot import utils as utils
     from ingot import version as version
 else:
-
-    _LATE = frozenset(
-        {
-            "accelerator",
-            "amp",
-            "aot",
-            "backends",
-            "cuda",
-            "distributions",
-            "fft",
-            "linalg",
-            "profiler",
-            "random",
-            "special",
-            "testing",
-            "utils",
-            "version",
-        }
+    # What few programs use, or what brings the whole compiler with it.
+    __getattr__ = _lazy(
+        __name__,
+        "accelerator amp aot backends cuda distributions fft linalg optim profiler random special testing utils version",
     )
-
-    def __getattr__(name):
-        """What few programs use, or what brings the whole compiler with it, is imported when it is first asked for."""
-        if name in _LATE:
-            return importlib.import_module(f"ingot.{name}")
-        raise AttributeError(f"module 'ingot' has no attribute {name!r}")

@@ -16,7 +16,12 @@ MAY_IMPORT = {
 }
 FILES = [path for folder in MAY_IMPORT for path in sorted((ROOT / folder).rglob("*.py"))]
 # Slow to load and not needed by `import ingot`.
-HEAVY = ("llvmlite", "numba", "ml_dtypes", "safetensors", "scipy", "sklearn", "tqdm", "rich", "torch", "jax")
+HEAVY = (
+    *("llvmlite", "numba", "ml_dtypes", "safetensors", "scipy", "sklearn", "tqdm", "rich", "torch", "jax"),
+    *("multiprocessing", "socket", "tempfile", "zipfile"),
+    *("ingot.compiler.pipeline", "ingot.compiler.aot", "ingot.compiler.codegen", "ingot.nn.lazy", "ingot.nn.modules"),
+    *("ingot.autograd.profiler", "ingot.distributions", "ingot.linalg", "ingot.optim", "ingot.testing", "ingot.utils"),
+)
 
 
 def label(path: Path) -> str:

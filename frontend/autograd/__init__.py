@@ -1,7 +1,6 @@
 """`torch.autograd`: derivatives of what the tape recorded."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ingot.autograd.anomaly import detect_anomaly as detect_anomaly
 from ingot.autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
@@ -17,6 +16,7 @@ from ingot.modes import enable_grad as enable_grad
 from ingot.modes import inference_mode as inference_mode
 from ingot.modes import no_grad as no_grad
 from ingot.modes import set_grad_enabled as set_grad_enabled
+from ingot.runtime.lazy import lazy as _lazy
 
 if TYPE_CHECKING:
     from ingot.autograd import function as function
@@ -26,19 +26,9 @@ if TYPE_CHECKING:
     from ingot.autograd.function import Function as Function
     from ingot.autograd.variable import Variable as Variable
 else:
-    # What few programs use is imported when it is first asked for.
-    _LATER = {
-        "Function": ("ingot.autograd.function", "Function"),
-        "Variable": ("ingot.autograd.variable", "Variable"),
-        "functional": ("ingot.autograd.functional", None),
-        "function": ("ingot.autograd.function", None),
-        "graph": ("ingot.autograd.graph", None),
-        "profiler": ("ingot.autograd.profiler", None),
-    }
-
-    def __getattr__(name: str) -> Any:
-        if name not in _LATER:
-            raise AttributeError(f"module 'ingot.autograd' has no attribute {name!r}")
-        module, inside = _LATER[name]
-        found = importlib.import_module(module)
-        return found if inside is None else getattr(found, inside)
+    # What few programs use.
+    __getattr__ = _lazy(
+        __name__,
+        modules="function functional graph profiler",
+        names={"ingot.autograd.function": "Function", "ingot.autograd.variable": "Variable"},
+    )

@@ -1,6 +1,5 @@
 """Modules: layers with parameters, and losses."""
 
-import importlib
 from typing import TYPE_CHECKING
 
 from ingot.nn import attention as attention
@@ -126,6 +125,8 @@ from ingot.nn.pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from ingot.nn.pooling import AvgPool1d as AvgPool1d
 from ingot.nn.pooling import AvgPool2d as AvgPool2d
 from ingot.nn.pooling import AvgPool3d as AvgPool3d
+from ingot.nn.pooling import FractionalMaxPool2d as FractionalMaxPool2d
+from ingot.nn.pooling import FractionalMaxPool3d as FractionalMaxPool3d
 from ingot.nn.pooling import LPPool1d as LPPool1d
 from ingot.nn.pooling import LPPool2d as LPPool2d
 from ingot.nn.pooling import LPPool3d as LPPool3d
@@ -154,31 +155,34 @@ from ingot.nn.transformer import TransformerDecoder as TransformerDecoder
 from ingot.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from ingot.nn.transformer import TransformerEncoder as TransformerEncoder
 from ingot.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from ingot.runtime.lazy import lazy as _lazy
 
 if TYPE_CHECKING:
     from ingot.nn import modules as modules
+    from ingot.nn.lazy import LazyBatchNorm1d as LazyBatchNorm1d
+    from ingot.nn.lazy import LazyBatchNorm2d as LazyBatchNorm2d
+    from ingot.nn.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+    from ingot.nn.lazy import LazyConv1d as LazyConv1d
+    from ingot.nn.lazy import LazyConv2d as LazyConv2d
+    from ingot.nn.lazy import LazyConv3d as LazyConv3d
+    from ingot.nn.lazy import LazyConvTranspose1d as LazyConvTranspose1d
+    from ingot.nn.lazy import LazyConvTranspose2d as LazyConvTranspose2d
+    from ingot.nn.lazy import LazyConvTranspose3d as LazyConvTranspose3d
+    from ingot.nn.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
+    from ingot.nn.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
+    from ingot.nn.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
+    from ingot.nn.lazy import LazyLinear as LazyLinear
+    from ingot.nn.lazy import UninitializedParameter as UninitializedParameter
 else:
-
-    def __getattr__(name):
-        """PyTorch's places of layers are imported when they are first asked for."""
-        if name == "modules":
-            return importlib.import_module("ingot.nn.modules")
-        raise AttributeError(f"module 'ingot.nn' has no attribute {name!r}")
-
-
-from ingot.nn.lazy import LazyBatchNorm1d as LazyBatchNorm1d
-from ingot.nn.lazy import LazyBatchNorm2d as LazyBatchNorm2d
-from ingot.nn.lazy import LazyBatchNorm3d as LazyBatchNorm3d
-from ingot.nn.lazy import LazyConv1d as LazyConv1d
-from ingot.nn.lazy import LazyConv2d as LazyConv2d
-from ingot.nn.lazy import LazyConv3d as LazyConv3d
-from ingot.nn.lazy import LazyConvTranspose1d as LazyConvTranspose1d
-from ingot.nn.lazy import LazyConvTranspose2d as LazyConvTranspose2d
-from ingot.nn.lazy import LazyConvTranspose3d as LazyConvTranspose3d
-from ingot.nn.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
-from ingot.nn.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
-from ingot.nn.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
-from ingot.nn.lazy import LazyLinear as LazyLinear
-from ingot.nn.lazy import UninitializedParameter as UninitializedParameter
-from ingot.nn.pooling import FractionalMaxPool2d as FractionalMaxPool2d
-from ingot.nn.pooling import FractionalMaxPool3d as FractionalMaxPool3d
+    # What few programs use.
+    __getattr__ = _lazy(
+        __name__,
+        modules="modules",
+        names={
+            "ingot.nn.lazy": (
+                "LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d "
+                "LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d LazyInstanceNorm2d "
+                "LazyInstanceNorm3d LazyLinear UninitializedParameter"
+            )
+        },
+    )

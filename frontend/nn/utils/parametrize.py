@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ingot.core import TensorBase
@@ -189,8 +188,7 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     return len(found) > 0 if tensor_name is None else tensor_name in found
 
 
-@dataclass(frozen=True)
-class _Get:
+class _Get(NamedTuple):
     """Reads a parametrized tensor."""
 
     name: str
@@ -206,8 +204,7 @@ class _Get:
         return _cache[key]
 
 
-@dataclass(frozen=True)
-class _Put:
+class _Put(NamedTuple):
     """Writes what a parametrized tensor is computed from."""
 
     name: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ingot.functional.arithmetic import div
 from ingot.functional.normalization import normalize
@@ -18,8 +17,7 @@ from ingot.tensor import Parameter, Tensor
 T = TypeVar("T", bound=Module)
 
 
-@dataclass(frozen=True)
-class _Iteration:
+class _Iteration(NamedTuple):
     """What runs before every call: steps of the power iteration, while training."""
 
     name: str
@@ -42,8 +40,7 @@ class _Iteration:
         right.copy_(new_right)
 
 
-@dataclass(frozen=True)
-class _Weight:
+class _Weight(NamedTuple):
     """Computes the weight."""
 
     name: str

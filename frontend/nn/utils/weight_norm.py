@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ingot.functional.arithmetic import div
 from ingot.modes import no_grad
@@ -17,8 +16,7 @@ from ingot.tensor import Parameter, Tensor
 T = TypeVar("T", bound=Module)
 
 
-@dataclass(frozen=True)
-class _Weight:
+class _Weight(NamedTuple):
     """Computes the weight."""
 
     name: str
