@@ -280,12 +280,17 @@ def conv_eval(
 ) -> Array:
     """Columns of windows times the weights, in whichever layout copies longer rows."""
     if exchanged:
-        plain = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
+        plain: dict[str, Any] = {
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "input_dilation": input_dilation,
+        }
         return conv_eval(x, w, groups=groups, **plain).swapaxes(0, 1)
     if any(gap != 1 for gap in input_dilation):
         attrs = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
         given = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, input_dilation, strict=True)
-        results = [positions(spread(n, gap), k, s, low, high, d) for n, k, s, (low, high), d, gap in given]
+        results: list[Any] = [positions(spread(n, gap), k, s, low, high, d) for n, k, s, (low, high), d, gap in given]
         axes = phases.axes_of(x, w, results, attrs | {"groups": groups})
         if axes is not None:
             return np.array(phases.dense(conv, evaluated, x, w, axes, attrs | {"groups": groups}))
