@@ -18,7 +18,7 @@ from ingot.compiler.codegen.emitted import Emitted
 from ingot.compiler.codegen.entry import THREADS, emit_entry
 from ingot.compiler.codegen.llvm import Function
 from ingot.compiler.codegen.loops import emit_loops
-from ingot.compiler.codegen.object_code import assembly, object_code
+from ingot.compiler.codegen.object_code import assembly, parallel_object_code
 from ingot.compiler.codegen.sizes import Sizes, symbols
 from ingot.compiler.codegen.spelling import Module, spell_bytes
 from ingot.compiler.codegen.target import Target, host
@@ -62,6 +62,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("split_reductions", split_reductions),
     ("fuse", fuse),
 )
+PART = 128 << 10  # characters of LLVM IR that one thread compiles at a time: some 50 ms
 LAST_STAGES = ("kernels", "plan", "llvm", "asm")
 
 
@@ -92,6 +93,8 @@ class Build:
     names: dict[int, tuple[Kernel, Emitted]] = field(default_factory=dict)
     constants: dict[Value, int] = field(default_factory=dict)
     dims: list[str] = field(default_factory=list)
+    part_done: Callable[[str], None] | None = None  # takes the text of each part of a large program; None: no parts
+    parts: int = 0
 
     def kernel(self, node: Value) -> Kernel:
         """The scheduled kernel of a fused node."""
@@ -122,9 +125,22 @@ class Build:
                 emitted = self.emitted.get(key)
                 if emitted is None:
                     emitted = self.emitted[key] = self.emit_new(kernel)
+                    self.cut()
                 self.shared[id(kernel.buffers)] = emitted
             known = self.names[id(kernel)] = kernel, emitted
         return known[1]
+
+    def cut(self) -> None:
+        """Hand over what has been emitted, once it is enough for a part."""
+        if self.part_done is not None and self.module.size >= PART:
+            self.part_done(self.module.cut({e.name for e in self.emitted.values()}))
+            self.parts += 1
+
+    def declare(self) -> None:
+        """Tell the last part of the kernels in others."""
+        if self.parts:
+            for emitted in self.emitted.values():
+                self.module.declare(emitted.name, f"declare hidden void @{emitted.name}(ptr, i64, i64, i64)")
 
     def emit_new(self, kernel: Kernel) -> Emitted:
         arguments = len(kernel.buffers) - len(kernel.scratch)
@@ -166,14 +182,17 @@ def run_passes(graph: Graph) -> Iterator[tuple[str, Graph, float]]:
         yield name, graph, (time.perf_counter() - start) * 1e3
 
 
-def build(graph: Graph, fused: Graph, target: Target, name: str) -> tuple[Build, Plan, int]:
-    """Plan and emit: the module is complete, with the entry function `name`."""
-    state = Build(target, name)
+def build(
+    graph: Graph, fused: Graph, target: Target, name: str, part_done: Callable[[str], None] | None = None
+) -> tuple[Build, Plan, int]:
+    """Plan and emit: the module is complete, with the entry function `name`, but for what `part_done` has taken."""
+    state = Build(target, name, part_done=part_done)
     state.module.triple = target.triple
     state.dims = symbols([n for v in graph.inputs for n in v.shape])
     plan = Planner(fused, state.kernel, state.constants).run()
     threads = target.cores if target.name == "host" else THREADS
     scratch = emit_entry(state.module, name, plan, state.emit, state.dims, threads)
+    state.declare()
     for value, number in state.constants.items():
         state.module.constant(f"constant{number}", f"{spell_bytes(value.attrs['data'])}, align 64")
     return state, plan, scratch
@@ -192,12 +211,15 @@ class Translation:
 def compile(graph: Graph, *, target: Target | None = None, name: str = "main") -> Program:
     """Object code for the graph. Inputs and outputs are contiguous; `graph.aliases` are written in place."""
     target = target or host()
-    made = translate(graph, target=target, name=name)
-    if not isinstance(made.workspace, int):
-        sizes = ", ".join(made.program.dims)
-        raise UnknownNameError("IG402", f"{name}: the sizes {sizes} must be known", fix="specialise the graph first")
-    with timeline.span("object code", "compile"):
-        code = object_code(made.llvm, target)
+    with parallel_object_code(target) as objects:
+        made = translate(graph, target=target, name=name, part_done=objects.add)
+        if not isinstance(made.workspace, int):
+            sizes = ", ".join(made.program.dims)
+            raise UnknownNameError(
+                "IG402", f"{name}: the sizes {sizes} must be known", fix="specialise the graph first"
+            )
+        with timeline.span("object code", "compile"):
+            code = objects.finish(made.llvm)
     return replace(made.program, object_code=code, workspace_bytes=made.workspace)
 
 
@@ -215,11 +237,16 @@ def no_collection() -> Iterator[None]:
 
 
 @no_collection()
-def translate(graph: Graph, *, target: Target, name: str) -> Translation:
-    """The graph as LLVM IR whose one external function is `name`; sizes may be named."""
+def translate(
+    graph: Graph, *, target: Target, name: str, part_done: Callable[[str], None] | None = None
+) -> Translation:
+    """The graph as LLVM IR whose one external function is `name`; sizes may be named.
+
+    Where `part_done` takes parts of a large program as they are ready, the result holds the last part alone.
+    """
     *_, (_, result, _) = run_passes(graph)
     with timeline.span("codegen", "compile"):
-        state, plan, scratch = build(graph, result, target, name)
+        state, plan, scratch = build(graph, result, target, name, part_done)
         text = state.module.text()
     names = tuple(e.name for _, e in state.names.values())
     program = Program(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -132,6 +132,21 @@ class Module:
             self.defined.add(name)
             define()
         return name
+
+    @property
+    def size(self) -> int:
+        """Characters of the functions so far."""
+        return sum(map(len, self.functions))
+
+    def cut(self, shown: Collection[str]) -> str:
+        """The module so far as text, in which the functions `shown` can be called from other parts; begins anew."""
+        for i, text in enumerate(self.functions):
+            internal, _, rest = text.partition("define internal void @")
+            if not internal and rest[: rest.index("(")] in shown:
+                self.functions[i] = f"define hidden void @{rest}"
+        part = self.text()
+        self.functions, self.globals, self.declarations, self.defined = [], {}, {}, set()
+        return part
 
     def text(self) -> str:
         head = [f'target triple = "{self.triple}"'] if self.triple else []

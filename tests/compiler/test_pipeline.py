@@ -9,14 +9,15 @@ from random_graphs import assert_close, draw
 from running import run_program
 
 from ingot.compiler import pipeline
+from ingot.compiler.codegen.joined import joined
 from ingot.compiler.codegen.target import host, named
 from ingot.compiler.dims import Dim
 from ingot.compiler.interpret import interpret
 from ingot.compiler.ir import Graph
 from ingot.compiler.ops.source import scalar_like
-from ingot.runtime import flags, native, threads
+from ingot.runtime import flags, native, objects, threads
 from ingot.runtime.dtypes import DType, bfloat16, float16, float32
-from ingot.runtime.errors import UnknownNameError
+from ingot.runtime.errors import BuildError, UnknownNameError
 
 
 @pytest.mark.parametrize("block", range(20))
@@ -84,6 +85,46 @@ def test_compiling_twice_gives_the_same_bytes() -> None:
     """The key of the disk cache is the graph: what it names must not depend on the process or the order of dicts."""
     first, second = (pipeline.compile(sgd_step(4, (6, 5, 3)), name="test").to_bytes() for _ in range(2))
     assert first == second
+
+
+def several_kernels() -> Graph:
+    """Kernels of every kind of emitter, constants in two of them, and a function that two share."""
+    x, w, b = tensor("x", 40, 64), tensor("w", 64, 64), tensor("b", 64)
+    turned = apply("sin", apply("cumsum", x, axis=1))
+    product = linear(apply("cos", softmax(turned)), w, b)
+    ordered = apply("get", apply("sort", product, axis=1, descending=False), index=0)
+    return Graph((x, w, b), (apply("sum", apply("sin", ordered), axes=(0,)), turned))
+
+
+@pytest.mark.parametrize("characters", [1, 20_000])
+def test_parts_of_a_program_become_one_object(characters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a program is compiled at once or in parts cannot be seen: same bits, and no symbol but its entry."""
+    graph, rng = several_kernels(), np.random.default_rng(0)
+    arrays = [rng.standard_normal(static(v.shape)).astype(np.float32) for v in graph.inputs]
+    whole = pipeline.compile(graph, name="test")
+    monkeypatch.setattr(pipeline, "PART", characters)
+    parts = pipeline.compile(graph, name="test")
+    assert pipeline.compile(graph, name="test") == parts
+    assert parts.object_code != whole.object_code
+    exported = [s.name for s in objects.Plan(parts.object_code).symbols if s.binding and s.section]
+    assert exported == ["test"]
+    for got, want in zip(run_program(parts, arrays), run_program(whole, arrays), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs_in_parts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, arrays = draw(seed)
+    want = run_program(pipeline.compile(graph, name="test"), arrays)
+    monkeypatch.setattr(pipeline, "PART", 1)
+    for got, expected in zip(run_program(pipeline.compile(graph, name="test"), arrays), want, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_name_that_two_parts_define_is_refused() -> None:
+    code = pipeline.compile(several_kernels(), name="test").object_code
+    with pytest.raises(BuildError, match="defines test twice"):
+        joined([code, code])
 
 
 def test_stages_are_named_in_order() -> None:
