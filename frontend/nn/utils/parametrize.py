@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ingot.core import TensorBase
@@ -188,7 +189,8 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
     return len(found) > 0 if tensor_name is None else tensor_name in found
 
 
-class _Get(NamedTuple):
+@dataclass(frozen=True)
+class _Get:
     """Reads a parametrized tensor."""
 
     name: str
@@ -204,7 +206,8 @@ class _Get(NamedTuple):
         return _cache[key]
 
 
-class _Put(NamedTuple):
+@dataclass(frozen=True)
+class _Put:
     """Writes what a parametrized tensor is computed from."""
 
     name: str

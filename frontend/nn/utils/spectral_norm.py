@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ingot.functional.arithmetic import div
 from ingot.functional.normalization import normalize
@@ -17,7 +18,8 @@ from ingot.tensor import Parameter, Tensor
 T = TypeVar("T", bound=Module)
 
 
-class _Iteration(NamedTuple):
+@dataclass(frozen=True)
+class _Iteration:
     """What runs before every call: steps of the power iteration, while training."""
 
     name: str
@@ -40,7 +42,8 @@ class _Iteration(NamedTuple):
         right.copy_(new_right)
 
 
-class _Weight(NamedTuple):
+@dataclass(frozen=True)
+class _Weight:
     """Computes the weight."""
 
     name: str

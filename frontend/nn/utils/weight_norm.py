@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from ingot.functional.arithmetic import div
 from ingot.modes import no_grad
@@ -16,7 +17,8 @@ from ingot.tensor import Parameter, Tensor
 T = TypeVar("T", bound=Module)
 
 
-class _Weight(NamedTuple):
+@dataclass(frozen=True)
+class _Weight:
     """Computes the weight."""
 
     name: str
