@@ -173,8 +173,8 @@ CODES: dict[str, str] = {
     "sizes of query and key, equal lengths of key and value, and either a mask or is_causal.",
     "IG331": "The norm of the gradients is infinite or NaN, and error_if_nonfinite was asked for; or it was asked for "
     "inside a compiled function, where the norm is not known yet.",
-    "IG332": "Sequences of different lengths do not fit together: lengths are positive, at most the number of steps, one "
-    "per sequence, and do not rise unless enforce_sorted=False.",
+    "IG332": "Sequences of different lengths do not fit together: lengths are positive, at most the number of steps, "
+    "one per sequence, and do not rise unless enforce_sorted=False.",
     "IG333": "A recurrent network was given sizes or options that make none.",
     "IG334": "The input or the states of a recurrent network do not have its sizes, number of dimensions or dtype.",
     "IG345": "A function was given an argument that it does not have, or not all that it needs.",
@@ -190,8 +190,8 @@ CODES: dict[str, str] = {
     "IG358": "The tensors compared by ingot.testing are not close.",
     "IG335": "The operands or masks of multi-head attention do not fit together.",
     "IG336": "The sizes or options of an attention layer or a transformer make no layer.",
-    "IG337": "A parametrization does not fit: the tensor does not exist or has one already, what is computed has another "
-    "dtype or shape, or the computation cannot be undone without a right_inverse.",
+    "IG337": "A parametrization does not fit: the tensor does not exist or has one already, what is computed has "
+    "another dtype or shape, or the computation cannot be undone without a right_inverse.",
     "IG338": "The tensors given to functional_call do not fit the module: names are missing, unknown or given twice.",
     "IG339": "A layer and its batch normalisation can be joined in evaluation mode only.",
     "IG351": "Only a floating scalar has a gradient. Reduce the result first, or give a cotangent of its shape (vjp).",
@@ -214,27 +214,29 @@ CODES: dict[str, str] = {
     "solve_triangular, cholesky, lu and det are compiled to code of their own.",
     "IG372": "The name was removed from PyTorch's interface; the error names what took its place.",
     "IG373": "An order of a norm that matrices or vectors do not have, or dimensions that do not go with it.",
-    "IG380": "A compiled function registered a hook on a leaf from outside; it would do so only once, while it is traced. "
-    "Register the hook before the call.",
+    "IG380": "A compiled function registered a hook on a leaf from outside; it would do so only once, while it is "
+    "traced. Register the hook before the call.",
     "IG381": "A hook or the backward of a custom function gave a gradient of another shape or dtype than its tensor's.",
     "IG382": "A hook or the backward of a custom function gave something that is no tensor for a gradient.",
-    "IG383": "A derivative gave NaN; anomaly mode names the line of the operation. Keep operands inside the operation's "
-    "domain (with where or clamp on the operand).",
+    "IG383": "A derivative gave NaN; anomaly mode names the line of the operation. Keep operands inside the "
+    "operation's domain (with where or clamp on the operand).",
     "IG384": "A custom function (autograd.Function) lacks forward or backward, which are static methods, or was called "
     "on an instance. Subclass.apply(...) calls it.",
-    "IG385": "The backward of a custom function returns one gradient per argument of forward: None for arguments that are "
-    "no tensors.",
-    "IG386": "The backward of a custom function is marked @once_differentiable, so that its results have no derivative.",
+    "IG385": "The backward of a custom function returns one gradient per argument of forward: None for arguments that "
+    "are no tensors.",
+    "IG386": "The backward of a custom function is marked @once_differentiable, so that its results have no "
+    "derivative.",
     "IG387": "The unpack hook of saved_tensors_hooks gives back what its pack hook was given.",
-    "IG388": "gradcheck found a derivative that finite differences contradict, or that changes from one time to the next. "
-    "Check the backward of custom functions, and use float64 inputs.",
+    "IG388": "gradcheck found a derivative that finite differences contradict, or that changes from one time to the "
+    "next. Check the backward of custom functions, and use float64 inputs.",
     "IG390": "A module was given parameters, buffers or modules before its own __init__() had run. super().__init__() "
     "is the first line of a module's __init__.",
-    "IG391": "A name of a module, parameter or buffer is not empty, has no dot in it, and is no attribute of the class.",
+    "IG391": "A name of a module, parameter or buffer is not empty, has no dot in it, and is no attribute of the "
+    "class.",
     "IG392": "vmap maps tensors over one dimension each, of the same size, to tensors; random functions need "
     "randomness='different' or 'same'.",
-    "IG393": "Anomaly mode looks at the numbers of gradients, which a function has none of while it is compiled. Turned on "
-    "around the call, it runs compiled functions uncompiled.",
+    "IG393": "Anomaly mode looks at the numbers of gradients, which a function has none of while it is compiled. "
+    "Turned on around the call, it runs compiled functions uncompiled.",
     "IG389": "With strict=True, every output (and derivative) must depend on every input.",
     "IG395": "differentiable=True asks for gradients through the step of an optimiser. Write the update with tensor "
     "operations, which gradients flow through.",

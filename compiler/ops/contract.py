@@ -290,8 +290,8 @@ def conv_eval(
     if any(gap != 1 for gap in input_dilation):
         attrs = {"stride": stride, "padding": padding, "dilation": dilation, "input_dilation": input_dilation}
         given = zip(x.shape[2:], w.shape[2:], stride, padding, dilation, input_dilation, strict=True)
-        results: list[Any] = [positions(spread(n, gap), k, s, low, high, d) for n, k, s, (low, high), d, gap in given]
-        axes = phases.axes_of(x, w, results, attrs | {"groups": groups})
+        reached: list[Any] = [positions(spread(n, gap), k, s, low, high, d) for n, k, s, (low, high), d, gap in given]
+        axes = phases.axes_of(x, w, reached, attrs | {"groups": groups})
         if axes is not None:
             return np.array(phases.dense(conv, evaluated, x, w, axes, attrs | {"groups": groups}))
     dtype, wide = x.dtype, accumulator(dtypes.from_numpy(x.dtype)).numpy
