@@ -146,3 +146,21 @@ def test_second_derivatives_pass_a_layer() -> None:
         (g,) = ingot.autograd.grad(net(moved)[0].sum(), moved)
         shifted.append((g * g).sum().item())
     assert np.isclose((shifted[0] - shifted[1]) / (2 * step), second[0, 0, 0].item(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", (*KINDS, "LSTMCell", "GRUCell", "RNNCell"))
+def test_every_call_gives_the_same_bits(kind: str) -> None:
+    net = network(kind, 3, 4).float()
+    x = values(5, 3).float() if kind.endswith("Cell") else values(6, 5, 3).float()
+
+    def step() -> list[np.ndarray[Any, Any]]:
+        net.zero_grad()
+        made = net(x)
+        output = made[0] if isinstance(made, tuple) else made
+        output.square().sum().backward()
+        return [output.detach().numpy(), *(p.grad.numpy().copy() for p in net.parameters())]
+
+    first = step()
+    for _ in range(3):
+        for found, wanted in zip(step(), first, strict=True):
+            np.testing.assert_array_equal(found, wanted, strict=True)
