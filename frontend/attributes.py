@@ -104,5 +104,5 @@ class Attributes:
 def set_all(places: Sequence[Place], values: Sequence[Any]) -> None:
     """Give attributes the values that a call left them with."""
     for (module, name), value in zip(places, values, strict=True):
-        vars(module).pop(name, None)
+        module.__dict__.pop(name, None)
         kept_of(module)[name] = value

@@ -49,7 +49,7 @@ def composite(fn: Callable[P, R]) -> Callable[P, R]:
     op = Op(name=title, kind="call", infer=_not_in_graphs, eval=_not_in_graphs, vjp=None, jvp=None, batch=None)
     known: dict[Any, Recorded | None] = {}
     met: set[Any] = set()
-    row_by_row = public(fn)
+    row_by_row: Callable[P, R] = public(fn)
 
     @functools.wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -9,10 +9,10 @@ from typing import Any
 from ingot.autograd.walk import walk
 from ingot.compiler.ir import Op, Value
 from ingot.compiler.ops.source import input as make_input
+from ingot.compiler.straightline import evaluator, straightline
 from ingot.composite import Recorded, tensor_kinds
 from ingot.core import TensorBase, is_tensor, layout_of, type_of
 from ingot.modes import modes
-from ingot.compiler.straightline import evaluator, straightline
 from ingot.tape import Derivative, needs_grad
 from ingot.tracing import Trace
 

@@ -6,11 +6,11 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
+from ingot.compiler.quiet import quietly
 from ingot.composite import recorded_call
 from ingot.core import Make, View, array_of, own_array
 from ingot.functional import arithmetic, linalg
 from ingot.modes import modes
-from ingot.compiler.quiet import quietly
 from ingot.runtime import dispatch, flags
 from ingot.runtime.layout import Layout
 from ingot.runtime.operators import LARGEST, Frontend, NativeOperators

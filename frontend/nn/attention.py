@@ -49,8 +49,8 @@ class MultiheadAttention(Module):
     """Attention in several heads. Vaswani et al. 2017.
 
     Parameters: in_proj_weight [3 * embed_dim, embed_dim], or q_proj_weight, k_proj_weight and v_proj_weight where
-    `kdim` or `vdim` differ from embed_dim; in_proj_bias; bias_k and bias_v; out_proj. Raises SpecError and AssertedError
-    (IG336) for sizes that make no layer.
+    `kdim` or `vdim` differ from embed_dim; in_proj_bias; bias_k and bias_v; out_proj. Raises SpecError and
+    AssertedError (IG336) for sizes that make no layer.
     """
 
     bias_k: Parameter | None

@@ -49,7 +49,8 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     if len(shape) < 2:
         raise SpecError(
             "IG248",
-            f"Fan in and fan out can not be computed for tensor with fewer than 2 dimensions: its shape is {list(shape)}",
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions: "
+            f"its shape is {list(shape)}",
             where=user_line(),
         )
     field = math.prod(shape[2:])

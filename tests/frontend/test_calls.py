@@ -114,7 +114,8 @@ def test_attributes_of_parameters_are_seen_when_they_change(place: str) -> None:
         def forward(self, x: Any) -> Any:
             return x * 2 if self.inner.weight.doubled else x
 
-    f: Any = ingot.jit({"global": direct, "module": through, "argument": Holder()}[place])
+    functions: dict[str, Any] = {"global": direct, "module": through, "argument": Holder()}
+    f = ingot.jit(functions[place])
     found = [f(ingot.ones(1)).item() for _ in range(3)]
     parameter.doubled = False
     found += [f(ingot.ones(1)).item() for _ in range(3)]

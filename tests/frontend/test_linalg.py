@@ -303,6 +303,7 @@ def test_factorisations_of_low_rank_find_the_rank(shape: tuple[int, ...]) -> Non
     centred = low - low.mean(-2, keepdim=True)
     wanted = ingot.linalg.svdvals(centred)[..., :2]
     np.testing.assert_allclose(components.S.tolist(), wanted.tolist(), rtol=1e-6)
-    for call in (lambda: ingot.pca_lowrank(low, q=99), lambda: ingot.svd_lowrank(low, niter=-1)):
-        with pytest.raises(ValueError, match="IG425"):
-            call()
+    with pytest.raises(ValueError, match="IG425"):
+        ingot.pca_lowrank(low, q=99)
+    with pytest.raises(ValueError, match="IG425"):
+        ingot.svd_lowrank(low, niter=-1)
