@@ -247,19 +247,23 @@ def linspace(
     start, end = number_of(start), number_of(end)
     if steps < 0:
         raise SpecError("IG235", f"linspace: number of steps must be non-negative, not {steps}", where=user_line())
-    kind = dtype or Defaults.dtype
-    if steps < 0:
-        raise ShapeError("IG202", f"number of steps must be non-negative, not {steps}", where=user_line())
+    return marked(known(evenly_apart(start, end, steps, dtype or Defaults.dtype)), requires_grad)
+
+
+def evenly_apart(start: float, end: float, steps: int, kind: DType) -> np.ndarray[Any, Any]:
+    """The elements of `linspace`, with PyTorch's bits."""
     index = np.arange(steps)
     # aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp computes in the result's type for float and double.
     scalar = kind.numpy.type if kind.is_floating_point and kind.itemsize >= 4 else np.float32
     if steps == 1:
-        return marked(known(np.array([start]).astype(kind.numpy)), requires_grad)
+        return np.array([start]).astype(kind.numpy)
     low, high = scalar(start), scalar(end)
     step = scalar((high - low) / scalar(max(steps - 1, 1)))
-    forward = low + step * index.astype(scalar)
-    backward = high - step * (steps - 1 - index).astype(scalar)
-    return marked(known(np.where(index < steps // 2, forward, backward).astype(kind.numpy)), requires_grad)
+    # There, each number is one fused multiply-add: the product is not rounded.
+    wide: Any = np.float64 if scalar is np.float32 else np.longdouble
+    forward = (wide(low) + wide(step) * index).astype(scalar)
+    backward = (wide(high) - wide(step) * (steps - 1 - index)).astype(scalar)
+    return np.where(index < steps // 2, forward, backward).astype(kind.numpy)
 
 
 def logspace(

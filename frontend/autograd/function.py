@@ -128,7 +128,9 @@ class FunctionCtx:
                 continue
             alias = Packed(tensor) if packing and modes.trace is None else detached(tensor)
             edge = None if number is not None else edge_of(tensor)
-            self._kept.append(Kept(alias, version_of(tensor._storage), edge, number))
+            # In a trace, a tensor from outside is saved as what stands for it there, which has versions of its own.
+            storage = tensor._storage if isinstance(alias, Packed) else alias._storage
+            self._kept.append(Kept(alias, version_of(storage), edge, number))
         self._to_save = ()
         self._dirty = self._constant = ()
 

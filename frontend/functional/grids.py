@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ingot.creation import evenly_apart
 from ingot.creation import tensor as constant
 from ingot.functional.arithmetic import add, ge, le, mul, sub, where
 from ingot.functional.convolution import described
@@ -17,7 +18,10 @@ from ingot.functional.resampling import cubic_weights
 from ingot.functional.shaping import expand, reshape, unsqueeze
 from ingot.functional.unary import clamp, floor
 from ingot.functional.unary import round as rounded
-from ingot.promote import splat
+from ingot.modes import modes
+from ingot.promote import cast_to, splat
+from ingot.runtime import dtypes
+from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import ShapeError, SpecError
 from ingot.source_lines import user_line
 
@@ -92,7 +96,11 @@ def _unnormalized(x: Tensor, size: int, align_corners: bool) -> Tensor:
     """A coordinate in [-1, 1] as a position among the elements."""
     if align_corners:
         return mul(add(x, 1), (size - 1) / 2)
-    return mul(sub(mul(add(x, 1), size), 1), 0.5)
+    moved = add(x, 1)
+    if modes.trace is None and x._layout.dtype is dtypes.float32:
+        # As compiled code and PyTorch do, which multiply and subtract with one rounding.
+        return cast_to(mul(sub(mul(cast_to(moved, dtypes.float64), size), 1), 0.5), dtypes.float32)
+    return mul(sub(mul(moved, size), 1), 0.5)
 
 
 def _inside(x: Tensor, size: int, padding_mode: str, align_corners: bool) -> Tensor:
@@ -157,6 +165,19 @@ def _tap(low: Tensor, number: int, size: int, padding_mode: str, align_corners: 
     return rounded(_inside(add(low, number - 1), size, padding_mode, align_corners))
 
 
+def _positions(size: int, dtype: DType, align_corners: bool) -> np.ndarray[Any, Any]:
+    """Where the elements of an axis are, from -1 to 1. Rounded as PyTorch does: the identity map, with which spatial
+    transformers begin, samples at the elements, where the derivative depends on the last bit."""
+    if size == 1:
+        return np.zeros(1, dtype.numpy)
+    positions = evenly_apart(-1, 1, size, dtype)
+    if align_corners:
+        return positions
+    kind = dtype.numpy.type
+    scaled: np.ndarray[Any, Any] = positions * kind(size - 1) / kind(size)
+    return scaled
+
+
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
     """The grid for `grid_sample` of affine maps theta [n, 2, 3] for images of `size` [n, c, h, w]; or [n, 3, 4].
 
@@ -179,7 +200,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
             "IG300", f"affine_grid: expected theta of shape {expected}, got {described(theta)}", where=user_line()
         )
     dtype = theta._layout.dtype.numpy
-    axes = [np.linspace(-1, 1, n) * (1.0 if align_corners else (n - 1) / n) if n > 1 else np.zeros(1) for n in size[2:]]
+    axes = [_positions(n, theta._layout.dtype, bool(align_corners)) for n in size[2:]]
     grids = np.meshgrid(*axes, indexing="ij")
     base = np.stack([*grids[::-1], np.ones(grids[0].shape)], -1).reshape(-1, rank + 1)
     result = matmul(constant(base.astype(dtype)), theta.transpose(1, 2))

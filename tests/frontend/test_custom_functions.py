@@ -106,6 +106,28 @@ def test_functions_guard_what_they_saved() -> None:
             call(stale, double(1.0))
 
 
+def test_functions_save_buffers_that_were_written_to_between_calls() -> None:
+    scale = ingot.tensor(2.0)
+
+    class Scaled(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, scale: Any) -> Any:
+            ctx.save_for_backward(scale)
+            return x * scale
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * ctx.saved_tensors[0], None
+
+    @ingot.jit
+    def slope(x: Any) -> Any:
+        return ingot.autograd.grad(Scaled.apply(x, scale).sum(), x)[0]
+
+    for factor in (3.0, 5.0):
+        scale.fill_(factor)
+        assert slope(ingot.ones(2, requires_grad=True)).tolist() == [factor, factor]
+
+
 def test_once_differentiable() -> None:
     x = double(1.0, 2.0)
     FirstOnly.apply(x).sum().backward()

@@ -244,6 +244,17 @@ SAMPLED = [
         [real(2, 2, 3, 4, 5), real(2, 2, 3, 2, 3, low=-1.5, high=1.5)],
     ),
     Case("affine_grid", lambda T, x: F(T).affine_grid(x, (2, 3, 4, 5), align_corners=False), [real(2, 2, 3)]),
+    # The identity map samples at the elements themselves, where the derivative depends on the grid's last bits.
+    *[
+        Case(
+            f"grid_sample identity {n}",
+            lambda T, x, n=n: _identity_sampled(T, x, n),
+            [real(1, 2, n, n)],
+            layouts=False,
+            dtypes=("float32",),  # eager float64 has no fused multiply-add
+        )
+        for n in (5, 7, 16, 18, 28)
+    ],
     Case("affine_grid corners", lambda T, x: F(T).affine_grid(x, (2, 3, 4, 1), align_corners=True), [real(2, 2, 3)]),
     Case(
         "affine_grid volume",
@@ -261,5 +272,14 @@ SAMPLED = [
     Case.misuse("affine size", lambda T, x: F(T).affine_grid(x, (1, 1, 0, 2)), [real(1, 2, 3)]),
     Case.misuse("affine theta", lambda T, x: F(T).affine_grid(x, (1, 1, 2, 2)), [real(1, 3, 3)]),
 ]
+
+
+def _identity_sampled(T: Any, x: Any, n: int) -> Any:
+    theta = T.tensor([[[1, 0, 0], [0, 1, 0]]], dtype=x.dtype, requires_grad=True)
+    found = F(T).grid_sample(x, F(T).affine_grid(theta, (1, 2, n, n), align_corners=False), align_corners=False)
+    weights = T.arange(found.numel(), dtype=x.dtype).reshape(found.shape).sin()
+    (slope,) = T.autograd.grad((found * weights).sum(), theta, create_graph=True)
+    return found, slope.detach()
+
 
 CASES = [*PADS, *RESIZED, *SAMPLED]
