@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ingot.composite import composite
 from ingot.functional.arithmetic import add, div, lerp, mul, sub
 from ingot.functional.arithmetic import pow as power
-from ingot.functional.distances import length
+from ingot.functional.matrix_norms import vector_norm
 from ingot.functional.padding import pad
 from ingot.functional.reductions import mean
 from ingot.functional.unary import rsqrt, square
@@ -324,5 +324,5 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """x divided by its p-norm along `dim`, or by eps where that is larger. `out`: where to write the result."""
-    result = div(input, length(input, p, dim).clamp_min(eps))
+    result = div(input, vector_norm(input, p, dim, True).clamp_min(eps))
     return result if out is None else assign(out, result)

@@ -11,7 +11,7 @@ from ingot.creation import zeros
 from ingot.functional.conversion import elements
 from ingot.functional.inplace import clamp_, mul_
 from ingot.functional.joining import stack
-from ingot.functional.reductions import norm
+from ingot.functional.matrix_norms import vector_norm
 from ingot.modes import modes, no_grad
 from ingot.promote import cast_to, result_dtype
 from ingot.runtime.errors import GradError
@@ -43,8 +43,8 @@ def get_total_norm(
     if not found:
         return zeros(())
     dtype = result_dtype(*[t.reshape(-1) for t in found])
-    norms = [cast_to(norm(t, order), dtype) for t in found]
-    total = norm(stack(norms), order)
+    norms = [cast_to(vector_norm(t, order), dtype) for t in found]
+    total = vector_norm(stack(norms), order)
     if error_if_nonfinite:
         _check_finite(total, order)
     return total

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ingot.functional.arithmetic import div
+from ingot.functional.matrix_norms import vector_norm
 from ingot.functional.normalization import normalize
-from ingot.functional.reductions import norm
 from ingot.modes import no_grad
 from ingot.nn.convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ingot.nn.module import Module
@@ -18,9 +18,9 @@ from ingot.tensor import Tensor
 def norm_except(x: Tensor, dim: int | None) -> Tensor:
     """The norms of the slices along `dim`, that one kept at its size and the others at 1; of all for None or -1."""
     if dim is None or dim == -1:
-        return norm(x)
+        return vector_norm(x)
     kept = dim % x.dim()
-    return norm(x, 2, [d for d in range(x.dim()) if d != kept], True) if x.dim() > 1 else x.abs()
+    return vector_norm(x, 2, [d for d in range(x.dim()) if d != kept], True) if x.dim() > 1 else x.abs()
 
 
 class _WeightNorm(Module):
