@@ -172,6 +172,12 @@ def results(name: str, recording: Recording) -> Iterator[tuple[str, int]]:
             f"{name} sets {type(module).__name__}.{attribute}: a library has no Python objects",
             fix="return the value",
         )
+    for outward in recording.outward:
+        raise BuildError(
+            "IG315",
+            f"{name} calls backward(), which goes on to {len(outward.tensors)} tensors computed outside of it",
+            fix="compute them inside, or detach them",
+        )
     gradients = {id(write.tensor): write.output for write in recording.grad_writes}
     in_place = {recording.sources[source] for _, source in recording.graph.aliases}
     numbers = tree.unflatten(range(len(recording.results)), recording.result_tree)

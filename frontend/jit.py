@@ -328,9 +328,9 @@ class CompiledFunction:
 
 
 def _leaf_key(leaf: Any) -> Any:
-    """What a version depends on: a tensor's class, layout and requires_grad; anything else by type and value."""
+    """What a version depends on: a tensor's class, layout, flag and being a leaf; anything else by type and value."""
     if isinstance(leaf, TensorBase):
-        return type(leaf), leaf._layout, leaf._requires_grad, hook_key(leaf)
+        return type(leaf), leaf._layout, (leaf._requires_grad, leaf._node is None), hook_key(leaf)
     if isinstance(leaf, float):
         return float, leaf.hex()
     try:

@@ -32,7 +32,8 @@ def surroundings_difference(references: Sequence[Reference], environment: Enviro
 def described(leaf: tuple[Any, ...]) -> str:
     """A leaf's part of a key: a tensor's type, or a Python value."""
     if len(leaf) == 4 and isinstance(leaf[1], Layout):
-        _, layout, requires_grad, hooks = leaf
-        return f"{layout!r}{' that requires grad' if requires_grad else ''}{' and has hooks' if hooks else ''}"
+        _, layout, (requires_grad, is_leaf), hooks = leaf
+        kind = (" that requires grad" if is_leaf else " that was computed") if requires_grad else ""
+        return f"{layout!r}{kind}{' and has hooks' if hooks else ''}"
     kind, value = leaf
     return repr(float.fromhex(value)) if kind is float else repr(value)

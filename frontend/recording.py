@@ -12,7 +12,7 @@ from ingot.compiled_gradient import Gradient, backward_graph
 from ingot.compiler.ir import Graph, Value
 from ingot.core import Step, TensorBase, TracedStorage, is_traced, layout_of, new_tensor
 from ingot.effects import Watch
-from ingot.runtime.errors import TraceError
+from ingot.runtime.errors import GradError, TraceError
 from ingot.runtime.layout import Layout, storage_extent
 from ingot.state import RegionTooSmall, region_of
 from ingot.tape import needs_grad
@@ -89,6 +89,15 @@ class TapeWrite(NamedTuple):
     requires_grad: bool
 
 
+class Outward(NamedTuple):
+    """A backward() that goes on outside: the tensors (or argument leaves with these numbers) and the outputs that hold
+    their cotangents."""
+
+    tensors: tuple[Any, ...]
+    outputs: tuple[int, ...]
+    retain_graph: bool
+
+
 class Recording(NamedTuple):
     """A traced call."""
 
@@ -108,6 +117,7 @@ class Recording(NamedTuple):
     attributes: tuple[Place, ...]
     attributes_read: tuple[tuple[Any, str, Any], ...]
     tape_writes: tuple[TapeWrite, ...] = ()
+    outward: tuple[Outward, ...] = ()
 
 
 class Outputs:
@@ -230,6 +240,7 @@ def _finished(
     results, result_tree = _results(trace, outputs, result, arguments)
     tape_writes = _tape_writes(trace, outputs, arguments, stand_ins)
     gradient = _gradient(trace, outputs, arguments)
+    outward = _outward(trace, outputs, arguments)
     graph = Graph(tuple(trace.inputs), tuple(outputs.values), tuple(outputs.aliases), trace.name)
     return Recording(
         graph=graph,
@@ -249,6 +260,7 @@ def _finished(
         attributes=trace.attributes.places(),
         attributes_read=tuple(trace.attributes.reads.values()),
         tape_writes=tape_writes,
+        outward=outward,
     )
 
 
@@ -275,6 +287,43 @@ def _grad_writes(trace: Trace, outputs: Outputs, arguments: dict[int, int]) -> t
         elif value is not tensor._grad or value is None:
             writes.append(GradWrite(tensor, None, None, value, argument))
     return tuple(writes)
+
+
+def _outward(trace: Trace, outputs: Outputs, arguments: dict[int, int]) -> tuple[Outward, ...]:
+    """Raises GradError (IG315) where gradients flow to leaves whose `.grad` the function uses itself: it would not see
+    them."""
+    found: list[Outward] = []
+    for pairs, retain, where in trace.outward:
+        for leaf in _leaves_behind([tensor._node for tensor, _ in pairs]):
+            if id(leaf) in trace.grads or id(leaf) in trace.grads_read:
+                raise GradError(
+                    "IG315",
+                    f"backward() reaches a tensor {pairs[0][0]._layout!r} that was computed outside of the compiled "
+                    f"function, from a leaf {leaf._layout!r} whose .grad the function uses itself",
+                    where=where,
+                    fix="compute it inside, or pass x.detach()",
+                )
+        tensors = tuple([arguments.get(id(tensor), tensor) for tensor, _ in pairs])
+        cotangents = tuple([outputs.add(trace.value_of(cotangent)) for _, cotangent in pairs])
+        found.append(Outward(tensors, cotangents, retain))
+    return tuple(found)
+
+
+def _leaves_behind(nodes: list[Any]) -> list[Any]:
+    """The leaves that gradients reach from these places of the tape."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    stack = list(nodes)
+    while stack:
+        edge = stack.pop()
+        if edge is None or id(edge) in seen:
+            continue
+        seen.add(id(edge))
+        if isinstance(edge, TensorBase):
+            found.append(edge)
+        else:
+            stack.extend(edge.edges)
+    return found
 
 
 def _mutations(trace: Trace, outputs: Outputs) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ingot import compiler, tree
 from ingot.attributes import set_all
+from ingot.autograd.walk import backward as pull_back
 from ingot.compiled_gradient import Gradient, attach, copies
 from ingot.compiler import ir
 from ingot.compiler.interpret import interpret
@@ -216,6 +217,9 @@ def run_directly(
         made = {output: outputs[output] for output in gradient.outputs}
         attach(gradient, lambda g, tensors: backward(g).call(tensors, g.layouts), kept, leaves, made)
     _apply_tape_writes(recording, outputs, leaves)
+    for outward in recording.outward:
+        tensors = [owner_of(tensor, leaves) for tensor in outward.tensors]
+        pull_back(tensors, [outputs[output] for output in outward.outputs], outward.retain_graph)
     return finish(tuple(outputs[output] for output in fresh_outputs(recording)), leaves)
 
 
@@ -256,6 +260,7 @@ def needs_python(recording: Recording, leaves: Sequence[Any]) -> bool:
         or recording.mutates_argument
         or recording.gradient is not None
         or bool(recording.tape_writes)
+        or bool(recording.outward)
         or any(isinstance(owner, int) for owner, _ in recording.grads_read)
         or any(isinstance(recording.sources[index], GradientOf) for _, index in recording.graph.aliases)
         or any(w.argument is not None or w.value is not None for w in recording.grad_writes)

@@ -84,6 +84,8 @@ class Trace:
         self.places: dict[int, tuple[Any, Layout, TracedStorage, tuple[Step, ...]]] = {}
         self.grads: dict[int, tuple[Any, Any]] = {}
         self.grads_read: dict[int, tuple[Any, Any]] = {}
+        # What each backward() leaves to tensors computed outside, whether it retains the graph, and the user's line.
+        self.outward: list[tuple[list[tuple[Any, Any]], bool, str | None]] = []
         self.changed: dict[int, Changed] = {}
         self.numbers: dict[tuple[int, str], Any] = {}
         self.scopes: list[str] = []

@@ -151,8 +151,9 @@ CODES: dict[str, str] = {
     "IG312": "Only leaves can be copied deeply; a tensor that operations made belongs to its graph.",
     "IG313": "Only floating tensors have gradients.",
     "IG314": "Whether a tensor that operations made requires grad follows from its operands.",
-    "IG315": "backward() inside a compiled function reached a tensor that was computed outside of it. Compute it "
-    "inside, or detach it.",
+    "IG315": "backward() inside a compiled function goes on to what a tensor was computed from outside of it when the "
+    "call is over: the function cannot use those gradients itself, nor can they have derivatives or be part of a "
+    "library. Compute the tensor inside, or detach it.",
     "IG316": "The derivative of the derivative of a compiled function reads a tensor that the function does not read.",
     "IG318": "grad differentiates functions whose result is a floating scalar.",
     "IG319": "A normalisation was given an input without a channel dimension (1), or weights or statistics that do "

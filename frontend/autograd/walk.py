@@ -28,6 +28,7 @@ from ingot.tape import Node, edge_of, traced_plan
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
+    from ingot.tracing import Trace
 
 
 def ordered(roots: Sequence[Node]) -> list[Node]:
@@ -318,20 +319,34 @@ def backward(
     if chosen is not None:
         reached = [(t, passed.at_leaves[id(edge)][1]) for t, edge in chosen if id(edge) in passed.at_leaves]
         reached += [(t, passed.found[id(edge)]) for t, edge in chosen if id(edge) in passed.found]
+    trace = modes.trace
+    if trace is not None and chosen is None:
+        beyond = [(t, cotangent) for t, cotangent in reached if t._node is not None]
+        reached = [(t, cotangent) for t, cotangent in reached if t._node is None]
+        if beyond:
+            _leave(trace, beyond, passed.engine, retain, create_graph)
     before = modes.grad
     modes.grad = create_graph
     try:
         for leaf, cotangent in reached:
-            if chosen is None and leaf._node is not None and modes.trace is not None:
-                raise GradError(
-                    "IG315",
-                    f"backward() reaches a tensor {type_of(leaf)!r} that was computed outside of the compiled function",
-                    where=user_line(),
-                    fix="compute it inside, or pass x.detach()",
-                )
             settle(leaf, passed.engine, cotangent)
     finally:
         modes.grad = before
+
+
+def _leave(
+    trace: Trace, beyond: Sequence[tuple[Tensor, Any]], engine: Engine, retain: bool, create_graph: bool
+) -> None:
+    """Hand on what flows to tensors computed outside of the compiled function: every call goes on from there."""
+    if create_graph:
+        raise GradError(
+            "IG315",
+            f"backward(create_graph=True) reaches a tensor {type_of(beyond[0][0])!r} that was computed outside of the "
+            "compiled function",
+            where=user_line(),
+            fix="compute it inside, or pass x.detach()",
+        )
+    trace.outward.append(([(t, engine.tensor(cotangent)) for t, cotangent in beyond], retain, user_line()))
 
 
 def settle(leaf: Tensor, engine: Engine, cotangent: Any) -> None:

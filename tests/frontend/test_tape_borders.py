@@ -124,3 +124,49 @@ def test_a_retained_gradient(wrap: Callable[[Function], Function]) -> None:
     y = wrap(f)(ingot.ones(2).requires_grad_())
     (y * y).sum().backward()
     assert y.grad.tolist() == [4.0, 4.0]
+
+
+@both
+def test_backward_goes_on_to_what_captured_tensors_were_computed_from(wrap: Callable[[Function], Function]) -> None:
+    points = ingot.tensor([1.0, 2.0], dtype=ingot.float64, requires_grad=True)
+    x, y = points.float(), points * 3
+    weight = ingot.tensor([2.0, 0.5], requires_grad=True)
+
+    def residual() -> Any:
+        weight.grad = None
+        u = weight * x
+        slope = ingot.autograd.grad(u.sum(), x, create_graph=True)[0]
+        loss = (u + slope * slope * y).sum()
+        loss.backward(retain_graph=True)
+        return loss.detach()
+
+    call = wrap(residual)
+    for count in (1, 2, 3):
+        # 2 * 1 + 0.5 * 2 and 2**2 * 3 + 0.5**2 * 6
+        assert call().item() == 3.0 + 13.5
+        assert weight.grad is not None and weight.grad.tolist() == [1.0 + 12.0, 2.0 + 6.0]
+        np.testing.assert_allclose(points.grad.tolist(), np.array([2.0 + 12.0, 0.5 + 0.75]) * count)
+
+
+@both
+def test_backward_goes_on_to_what_arguments_were_computed_from(wrap: Callable[[Function], Function]) -> None:
+    def product(a: Any, b: Any) -> Any:
+        loss = (a * b).sum()
+        loss.backward()
+        return loss.detach()
+
+    call = wrap(product)
+    leaf = ingot.tensor([1.0, -2.0], requires_grad=True)
+    for _ in range(2):
+        shared = leaf.exp()
+        assert call(shared.sin(), shared.cos()).item() == pytest.approx(float((shared.sin() * shared.cos()).sum()))
+    e = np.exp([1.0, -2.0])
+    np.testing.assert_allclose(leaf.grad.tolist(), 2 * e * np.cos(2 * e), rtol=1e-5)
+    with pytest.raises(RuntimeError, match="IG30"):
+        # What is behind them was let go.
+        call(shared.sin(), leaf.exp())
+        call(shared, shared)
+    # Leaves in the place of tensors that were computed.
+    a, b = ingot.tensor([3.0], requires_grad=True), ingot.tensor([5.0], requires_grad=True)
+    call(a, b)
+    assert a.grad.tolist() == [5.0] and b.grad.tolist() == [3.0]
