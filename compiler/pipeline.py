@@ -37,6 +37,7 @@ from ingot.compiler.passes.one_hot import one_hot
 from ingot.compiler.passes.plan import Plan, Planner, print_plan
 from ingot.compiler.passes.simplify import simplify
 from ingot.compiler.passes.split_reductions import split_reductions
+from ingot.compiler.passes.transposed_convolutions import transposed_convolutions
 from ingot.compiler.passes.trim_regions import trim_regions
 from ingot.compiler.passes.turn_contractions import turn_contractions
 from ingot.compiler.schedule import cost, schedule_loops
@@ -53,6 +54,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("trim_regions", trim_regions),
     ("check_indices", check_indices),
     ("decompose", decompose),
+    ("transposed_convolutions", transposed_convolutions),
     ("dense_convolutions", dense_convolutions),
     ("depthwise", depthwise),
     ("fold", fold),
