@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ingot.modes import bump_epoch
-
 # Rows whose operation has another name in PyTorch.
 _TITLES = {
     "reduce_sum": "Sum",
@@ -28,28 +26,6 @@ _TITLES = {
 def title(name: str) -> str:
     """The name of a node by that of its row or function, as in PyTorch: MulBackward0."""
     return f"{_TITLES.get(name) or ''.join(part.capitalize() for part in name.split('_'))}Backward0"
-
-
-class RemovableHandle:
-    """Removes a hook: `handle.remove()`, or at the end of a `with`. Hooks are kept in the order of their making."""
-
-    def __init__(self, hooks: dict[Any, Any], hook: Any) -> None:
-        self.hooks: dict[Any, Any] | None = hooks
-        self.id = id(self)
-        hooks[self] = hook
-
-    def remove(self) -> None:
-        """Do not call the hook any more."""
-        if self.hooks is not None:
-            self.hooks.pop(self, None)
-            self.hooks = None
-            bump_epoch()
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class NodeHooks(NamedTuple):

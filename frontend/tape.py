@@ -14,7 +14,8 @@ from ingot.compiler.ops.source import input as make_input
 from ingot.compiler.quiet import quietly
 from ingot.compiler.straightline import straightline
 from ingot.core import Array, Step, TensorBase, is_traced, tensor_from_array, type_of, version_of
-from ingot.grad_fn import AccumulateGrad, NodeHooks, RemovableHandle, title
+from ingot.grad_fn import AccumulateGrad, NodeHooks, title
+from ingot.handles import RemovableHandle
 from ingot.modes import modes
 from ingot.packing import Packed, packing
 from ingot.runtime.errors import GradError

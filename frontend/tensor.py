@@ -18,7 +18,7 @@ from ingot.core import is_traced, version_of
 from ingot.functional import arithmetic, joining, reductions, shaping
 from ingot.functional.conversion import check_single, elements
 from ingot.gate import detached
-from ingot.grad_fn import RemovableHandle
+from ingot.handles import RemovableHandle
 from ingot.limits import channels_last, contiguous_format, preserve_format, strided
 from ingot.modes import Defaults, bump_epoch, modes
 from ingot.printing import tensor_text

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingot.core import TensorBase, is_traced, type_of
-from ingot.grad_fn import RemovableHandle
-from ingot.modes import bump_epoch, modes
+from ingot.handles import RemovableHandle, lasting_hook
+from ingot.modes import modes
 from ingot.runtime.errors import DTypeError, GradError, TraceError
 from ingot.source_lines import user_line
 from ingot.tape import needs_grad, node_hooks
@@ -60,7 +60,9 @@ def share_hooks(leaf: TensorBase, stand_in: TensorBase) -> None:
 def _hooks_for(leaf: TensorBase) -> LeafHooks:
     key = id(leaf)
     if key not in _leaves:
-        _leaves[key] = weakref.ref(leaf, lambda _: _leaves.pop(key, None) and None), LeafHooks({}, {})
+        # Bound here: a leaf may live longer than the globals of this module.
+        forget = _leaves.pop
+        _leaves[key] = weakref.ref(leaf, lambda _: forget(key, None) and None), LeafHooks({}, {})
     return _leaves[key][1]
 
 
@@ -80,8 +82,7 @@ def tensor_hook(tensor: Tensor, hook: Hook) -> RemovableHandle:
     if node is not None:
         return RemovableHandle(node_hooks(node).result, hook)
     check_own(tensor)
-    bump_epoch()
-    return RemovableHandle(_hooks_for(tensor).before, hook)
+    return lasting_hook(_hooks_for(tensor).before, hook)
 
 
 def post_accumulate_hook(tensor: Tensor, hook: Hook) -> RemovableHandle:
@@ -101,8 +102,7 @@ def post_accumulate_hook(tensor: Tensor, hook: Hook) -> RemovableHandle:
             fix="x.register_hook(...), which is called with the gradient",
         )
     check_own(tensor)
-    bump_epoch()
-    return RemovableHandle(_hooks_for(tensor).after, hook)
+    return lasting_hook(_hooks_for(tensor).after, hook)
 
 
 def check_own(leaf: TensorBase) -> None:

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ingot.modes import bump_epoch
+from ingot.handles import RemovableHandle, lasting_hook
 
 if TYPE_CHECKING:
     from ingot.nn.module import Module
 
 Hook = Callable[..., Any]
-
-_ids = itertools.count()
-
-
-class RemovableHandle:
-    """Removes a hook: `handle.remove()`, or at the end of a `with`."""
-
-    def __init__(self, hooks: dict[int, Any], hook: Hook, prepend: bool = False, *marks: dict[int, bool]) -> None:
-        """Put the hook into `hooks`, in front of the others if `prepend`, and its number into every one of `marks`."""
-        self.id = next(_ids)
-        self.hooks = hooks
-        self.marks = marks
-        others = list(hooks.items()) if prepend else []
-        if prepend:
-            hooks.clear()
-        hooks[self.id] = hook
-        hooks.update(others)
-        for mark in marks:
-            mark[self.id] = True
-        bump_epoch()
-
-    def remove(self) -> None:
-        """Do not call the hook any more."""
-        for known in (self.hooks, *self.marks):
-            known.pop(self.id, None)
-        bump_epoch()
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class EveryModule:
@@ -68,22 +35,22 @@ def register_module_forward_hook(
 ) -> RemovableHandle:
     """Call hook(module, args, result) after `forward` of every module; it may return another result."""
     marks = [EveryModule.forward_with_kwargs] * with_kwargs + [EveryModule.forward_always] * always_call
-    return RemovableHandle(EveryModule.forward, hook, False, *marks)
+    return lasting_hook(EveryModule.forward, hook, False, *marks)
 
 
 def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
     """Call hook(module, args) before `forward` of every module; it may return other arguments."""
-    return RemovableHandle(EveryModule.forward_pre, hook)
+    return lasting_hook(EveryModule.forward_pre, hook)
 
 
 def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
     """Call hook(module, grad_input, grad_output) when the gradients of a module's inputs are known."""
-    return RemovableHandle(EveryModule.backward, hook)
+    return lasting_hook(EveryModule.backward, hook)
 
 
 def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
     """Call hook(module, grad_output) before the gradients of a module are computed."""
-    return RemovableHandle(EveryModule.backward_pre, hook)
+    return lasting_hook(EveryModule.backward_pre, hook)
 
 
 class Hooks:
@@ -113,7 +80,7 @@ class Hooks:
         forward or another hook raises, with None for the result.
         """
         marks = [self._forward_hooks_with_kwargs] * with_kwargs + [self._forward_hooks_always_called] * always_call
-        return RemovableHandle(self._forward_hooks, hook, prepend, *marks)
+        return lasting_hook(self._forward_hooks, hook, prepend, *marks)
 
     def register_forward_pre_hook(
         self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
@@ -123,18 +90,18 @@ class Hooks:
         `prepend`: before the other hooks. `with_kwargs`: hook(module, args, kwargs), which returns None or both.
         """
         marks = [self._forward_pre_hooks_with_kwargs] * with_kwargs
-        return RemovableHandle(self._forward_pre_hooks, hook, prepend, *marks)
+        return lasting_hook(self._forward_pre_hooks, hook, prepend, *marks)
 
     def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Call hook(module, grad_input, grad_output) when the gradients of the inputs are known; it may replace them.
 
         Both are tuples with one entry per positional argument (or result), None for those without a gradient.
         """
-        return RemovableHandle(self._backward_hooks, hook, prepend)
+        return lasting_hook(self._backward_hooks, hook, prepend)
 
     def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Call hook(module, grad_output) before the gradients of the module are computed; it may replace them."""
-        return RemovableHandle(self._backward_pre_hooks, hook, prepend)
+        return lasting_hook(self._backward_pre_hooks, hook, prepend)
 
     def register_backward_hook(self, hook: Hook) -> RemovableHandle:
         """The same as `register_full_backward_hook`."""

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 from ingot.attributes import KEPT, Kept, kept_of
 from ingot.core import TensorBase
 from ingot.creation import check_device, empty_like
+from ingot.handles import RemovableHandle
 from ingot.jit import jit
 from ingot.modes import bump_epoch, modes
 from ingot.nn.backward_hooks import Gradients
-from ingot.nn.hooks import EveryModule, Hooks, RemovableHandle, after_forward, before_forward
+from ingot.nn.hooks import EveryModule, Hooks, after_forward, before_forward
 from ingot.nn.state_dict import _STATE_HOOKS, IncompatibleKeys, StateError, Stateful
 from ingot.promote import cast_to
 from ingot.runtime import dtypes

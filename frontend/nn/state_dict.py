@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingot.core import TensorBase
 from ingot.functional.inplace import copy_
+from ingot.handles import RemovableHandle, lasting_hook
 from ingot.modes import no_grad
-from ingot.nn.hooks import RemovableHandle
 from ingot.nn.registry import Registry
 from ingot.runtime.errors import IngotError
 from ingot.source_lines import user_line
@@ -201,11 +201,11 @@ class Stateful(Registry):
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, prefix, keep_vars) before the state is collected."""
-        return RemovableHandle(self._state_dict_pre_hooks, hook)
+        return lasting_hook(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, state_dict, prefix, local_metadata) after the state was collected."""
-        return RemovableHandle(self._state_dict_hooks, hook)
+        return lasting_hook(self._state_dict_hooks, hook)
 
     _register_state_dict_hook = register_state_dict_post_hook
 
@@ -217,11 +217,11 @@ class Stateful(Registry):
         self, hook: Callable[..., Any], with_module: bool = False
     ) -> RemovableHandle:
         """As `register_load_state_dict_pre_hook`; without the module as the first argument unless `with_module`."""
-        return RemovableHandle(self._load_state_dict_pre_hooks, _WithModule(hook, self) if with_module else hook)
+        return lasting_hook(self._load_state_dict_pre_hooks, _WithModule(hook, self) if with_module else hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(module, incompatible_keys) after loading; it may change the lists of keys in place."""
-        return RemovableHandle(self._load_state_dict_post_hooks, hook)
+        return lasting_hook(self._load_state_dict_post_hooks, hook)
 
 
 _STATE_HOOKS = (

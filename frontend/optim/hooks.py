@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ingot.nn.module import RemovableHandle
+from ingot.handles import RemovableHandle, lasting_hook
 from ingot.runtime.errors import OperandError
 from ingot.source_lines import user_line
 
@@ -31,12 +31,12 @@ _after_any: dict[Any, Any] = {}
 
 def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call hook(optimizer, args, kwargs) before each step of every optimiser."""
-    return RemovableHandle(_before_any, hook)
+    return lasting_hook(_before_any, hook)
 
 
 def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call hook(optimizer, args, kwargs) after each step of every optimiser."""
-    return RemovableHandle(_after_any, hook)
+    return lasting_hook(_after_any, hook)
 
 
 def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ingot.core import TensorBase, array_of, tensor_from_array
+from ingot.handles import RemovableHandle, lasting_hook
 from ingot.modes import bump_epoch, enable_grad, modes, no_grad
-from ingot.nn.module import RemovableHandle
 from ingot.optim.groups import ParamGroup, State
 from ingot.optim.hooks import Hooks, with_hooks
 from ingot.optim.hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
@@ -190,27 +190,27 @@ class Optimizer:
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(optimizer, args, kwargs) before each step; what it returns, if not None, replaces both."""
-        return RemovableHandle(self._hooks.before_step, hook)
+        return lasting_hook(self._hooks.before_step, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call hook(optimizer, args, kwargs) after each step."""
-        return RemovableHandle(self._hooks.after_step, hook)
+        return lasting_hook(self._hooks.after_step, hook)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(optimizer) before each `state_dict`."""
-        return RemovableHandle(self._hooks.before_saving, hook, prepend)
+        return lasting_hook(self._hooks.before_saving, hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(optimizer, state_dict) after each `state_dict`; what it returns, if not None, is returned."""
-        return RemovableHandle(self._hooks.after_saving, hook, prepend)
+        return lasting_hook(self._hooks.after_saving, hook, prepend)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(optimizer, state_dict) before each `load_state_dict`; what it returns, if not None, is loaded."""
-        return RemovableHandle(self._hooks.before_loading, hook, prepend)
+        return lasting_hook(self._hooks.before_loading, hook, prepend)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call hook(optimizer) after each `load_state_dict`."""
-        return RemovableHandle(self._hooks.after_loading, hook, prepend)
+        return lasting_hook(self._hooks.after_loading, hook, prepend)
 
     # ---- as a dictionary
 
