@@ -94,7 +94,11 @@ def _at_the_call(error: TypeError) -> bool:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is None or trace.tb_frame.f_globals.get("__name__") in ("ingot.calls", "ingot.composite")
+    return trace is None or trace.tb_frame.f_globals.get("__name__") in (
+        "ingot.calls",
+        "ingot.composite",
+        "ingot.composite_recording",
+    )
 
 
 def _named_arguments(

@@ -105,7 +105,8 @@ div: Op = elementwise(
     np.true_divide,
     arity=2,
     low=0.5,
-    vjp=lambda g, y, a, b: (div(g, b), neg(mul(g, div(y, b)))),
+    # From the operands, not the result: that may be written to in place, as in PyTorch.
+    vjp=lambda g, y, a, b: (div(g, b), neg(div(mul(div(g, b), a), b))),
     lower=lambda s, t, a, b: s.div(a, b),
     doc="a / b, floating point.",
 )

@@ -17,6 +17,7 @@ from ingot.compiler.ir import TensorType
 from ingot.compiler.ops import elementwise
 from ingot.compiler.ops.source import get
 from ingot.core import TensorBase, array_of, bump_version, type_of
+from ingot.creation import zeros_like
 from ingot.functional.joining import stack
 from ingot.gate import apply
 from ingot.modes import modes
@@ -430,7 +431,8 @@ def _grad(
         elif not allowed:
             raise _unused(position, tensor, edge)
         else:
-            found.append(tensor.detach() * 0 if fill else None)
+            zeros = zeros_like(tensor) if fill else None
+            found.append(zeros.requires_grad_() if zeros is not None and create else zeros)
     return tuple(found)
 
 

@@ -50,7 +50,8 @@ def _regular(spans: list[tuple[int, int]]) -> tuple[int, int] | None:
         return None
     lengths = {stop - start for start, stop in spans}
     steps = {b[0] - a[0] for a, b in pairwise(spans)} or {1}
-    return (lengths.pop(), steps.pop()) if len(lengths) == len(steps) == 1 else None
+    # More parts than elements lie at one place.
+    return (lengths.pop(), steps.pop()) if len(lengths) == len(steps) == 1 and 0 not in steps else None
 
 
 def _regular_windows(x: Tensor, spans: Sequence[list[tuple[int, int]]]) -> Windows | None:

@@ -12,6 +12,7 @@ from ingot import creation
 from ingot.compiler.ops.view import reshape
 from ingot.core import TensorBase, array_of
 from ingot.gate import apply
+from ingot.limits import contiguous_format
 from ingot.modes import modes
 from ingot.promote import cast_to
 from ingot.runtime import dtypes
@@ -73,9 +74,12 @@ def numpy(self: Tensor, *, force: builtins.bool = False) -> np.ndarray[Any, Any]
     return array
 
 
-def clone(input: Tensor) -> Tensor:
-    """A copy, which gradients flow through. Its dimensions lie in memory in the order of the tensor's."""
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy, which gradients flow through. Its dimensions lie in memory in the order of the tensor's; row by row for
+    `memory_format=contiguous_format`."""
     layout = input._layout
+    if memory_format is contiguous_format:
+        return apply(reshape, input, shape=layout.shape)
     order = None if layout.contiguous or modes.trace is None else creation.memory_order(layout)
     if order is not None:
         moved = input.permute(order)

@@ -52,6 +52,8 @@ def embedding(
     `scale_grad_by_freq`: the gradient of a row is divided by how often it is looked up. `sparse` changes nothing.
     Raises AssertedError (IG217) for a `padding_idx` outside the rows.
     """
+    if weight._layout.ndim != 2:
+        raise ShapeError("IG202", f"'weight' must be 2-D, got {list(weight._layout.shape)}", where=user_line())
     padding = _padding_row(padding_idx, weight._layout.shape[0])
     if max_norm is not None:
         _shorten(weight, input, max_norm, norm_type)

@@ -89,8 +89,12 @@ def scatter(
     """
     axis = axis_of(input, dim)
     place = index_tensor(index, "scatter")
+    new = value if src is None else src
+    if input._layout.ndim == 0:
+        new = flatten(new) if hasattr(new, "_layout") else new
+        return scatter(unsqueeze(input, 0), 0, flatten(place), new, reduce=reduce).view(())
     _same_rank("scatter", input, place)
-    updates = _updates(input, place, value if src is None else src)
+    updates = _updates(input, place, new)
     if reduce == "multiply":
         return _scatter_product(input, place, updates, axis)
     if reduce not in (None, "add"):
@@ -225,6 +229,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of `input` with alpha * source[i] added at index[i] of `dim`."""
     axis = axis_of(input, dim)
+    if input._layout.ndim == 0:
+        return index_add(unsqueeze(input, 0), 0, flatten(index), flatten(source), alpha=alpha).view(())
     updates = source if alpha == 1 else mul(source, alpha)
     return apply(
         index_rows.put,
@@ -239,6 +245,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` with source[i] at index[i] of `dim`."""
     axis = axis_of(input, dim)
+    if input._layout.ndim == 0:
+        return index_copy(unsqueeze(input, 0), 0, flatten(index), flatten(source)).view(())
     return apply(
         index_rows.put,
         input,
@@ -252,6 +260,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy of `input` with a number (or 0-d tensor) at the indices of `dim`."""
     axis = axis_of(input, dim)
+    if input._layout.ndim == 0:
+        return index_fill(unsqueeze(input, 0), 0, index, value).view(())
     shape = input._layout.shape
     places = index_tensor(index, "index_fill").reshape(-1)
     updates = splat_or_expand(value, input._layout.dtype, (*shape[:axis], *places._layout.shape, *shape[axis + 1 :]))
@@ -310,7 +320,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     """(elements in order along `dim`, where they were). Always stable; NaN counts as the largest."""
     axis = axis_of(input, dim)
     if input._layout.ndim == 0:
-        return ValuesAndIndices(input, splat(0, dtypes.int64))
+        return ValuesAndIndices(apply(view_rows.reshape, input, shape=()), splat(0, dtypes.int64))
     return ValuesAndIndices(*apply_several(sort_rows.sort, input, axis=axis, descending=descending))
 
 
@@ -331,7 +341,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if isinstance(size, int) and not 0 <= k <= size:
         raise ShapeError("IG231", f"topk: selected index k={k} out of range for {size} elements", where=user_line())
     if input._layout.ndim == 0:
-        return ValuesAndIndices(input, splat(0, dtypes.int64))
+        return ValuesAndIndices(apply(view_rows.reshape, input, shape=()), splat(0, dtypes.int64))
     return ValuesAndIndices(*apply_several(sort_rows.topk, input, k=k, axis=axis, largest=largest))
 
 

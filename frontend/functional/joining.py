@@ -84,8 +84,14 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 row_stack = vstack
 
 
+def _check_sized(name: str, input: Tensor) -> None:
+    if input._layout.ndim == 0:
+        raise ShapeError("IG225", f"{name} expects at least a 1-dimensional tensor", where=user_line())
+
+
 def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along `dim`: of a size (the last may be smaller), or of the sizes listed."""
+    _check_sized("split", input)
     axis = axis_of(input, dim)
     size = input._layout.shape[axis]
     if isinstance(split_size, int):
@@ -117,6 +123,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` parts of equal size along `dim`; the last may be smaller."""
     if chunks < 1:
         raise ShapeError("IG225", f"chunk expects at least one chunk, got {chunks}", where=user_line())
+    _check_sized("chunk", input)
     size: Any = input._layout.shape[axis_of(input, dim)]
     return split(input, max(-(-size // chunks), 1) if size else 0, dim)
 
@@ -126,6 +133,7 @@ unsafe_chunk = chunk
 
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts along `dim`: a number of them, sizes differing by at most one, or cut at the indices listed."""
+    _check_sized("tensor_split", input)
     axis = axis_of(input, dim)
     size: Any = input._layout.shape[axis]
     if isinstance(indices_or_sections, int):

@@ -57,9 +57,9 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """The logarithm of the sums of exp(x) up to each element along `dim`, without overflow (Hillis & Steele 1986)."""
     x = floating(input)
     axis = axis_of(x, dim)
-    if x._layout.ndim == 0:
-        return x
     shape = x._layout.shape
+    if x._layout.ndim == 0 or shape[axis] == 1:
+        return apply(view_rows.reshape, x, shape=shape)
     size: Any = shape[axis]
     step = 1
     while step < size:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ingot.compiler.ir import Op, TensorType
 from ingot.compiler.ops import cumulative, elementwise, reduce, source
 from ingot.compiler.ops import index as index_rows
+from ingot.compiler.ops import view as view_rows
 from ingot.composite import composite
 from ingot.functional.arithmetic import div, eq, ne, sub, where
 from ingot.functional.arithmetic import pow as power
@@ -177,7 +178,7 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, other: Any, row: Op, positi
         return reduced(row, input, None, False)
     axis = axis_of(input, dim)
     if input._layout.ndim == 0:
-        return ValuesAndIndices(input, splat(0, dtypes.int64))
+        return ValuesAndIndices(apply(view_rows.reshape, input, shape=()), splat(0, dtypes.int64))
     _need_elements(input, axis, name)
     where_ = apply(position, _ordered(input), axis=axis)
     index = kept(where_, input, (axis,), True)
@@ -339,6 +340,8 @@ def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False,
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over `dim`, without overflow."""
     x = floating(input)
+    if 0 in [x._layout.shape[axis] for axis in axes_of(x, dim)]:
+        return log(sum(exp(x), dim, keepdim))
     top = amax(x, dim, True).detach()
     # An infinite maximum would give inf - inf; PyTorch subtracts 0 there.
     shift = where(eq(abs(top), math.inf), splat(0.0, x._layout.dtype, top._layout.shape), top)
@@ -353,7 +356,9 @@ def _cumulative(row: Op, name: str, what: str) -> Callable[..., Tensor]:
     def function(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
         x = _summed_type(input, dtype)
         axis = axis_of(x, dim)
-        return x if x._layout.ndim == 0 else apply(row, x, axis=axis, reverse=False)
+        if x._layout.ndim == 0:
+            return apply(view_rows.reshape, x, shape=())
+        return apply(row, x, axis=axis, reverse=False)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = what
@@ -368,7 +373,7 @@ def _cumulative_extreme(row: Op, name: str, what: str) -> Callable[[Tensor, int]
     def function(input: Tensor, dim: int) -> ValuesAndIndices:
         axis = axis_of(input, dim)
         if input._layout.ndim == 0:
-            return ValuesAndIndices(input, splat(0, dtypes.int64))
+            return ValuesAndIndices(apply(view_rows.reshape, input, shape=()), splat(0, dtypes.int64))
         values = apply(row, input, axis=axis, reverse=False)
         # Where a new extreme (or one equal to it) appears, its position; later elements keep the last such position.
         counter = positions(input, axis)

@@ -270,7 +270,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements as one dimension."""
+    """All elements as one dimension, one after another in memory."""
+    if input._layout.ndim == 1 and not input._layout.contiguous:
+        return apply(view_rows.reshape, input, shape=input._layout.shape)
     return reshape(input, (-1,)) if input._layout.numel != 0 else reshape(input, (0,))
 
 
@@ -307,6 +309,8 @@ def sliced(input: Tensor, dim: int, start: Any, stop: Any, step: int) -> Tensor:
 
 def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
     """`length` elements along `dim` from `start`. Raises ShapeError (IG202) when they are not all there."""
+    if input._layout.ndim == 0:
+        raise ShapeError("IG202", "narrow() cannot be applied to a 0-dim tensor.", where=user_line())
     axis = axis_of(input, dim)
     size = input._layout.shape[axis]
     if hasattr(start, "_layout"):

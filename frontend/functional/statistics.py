@@ -60,7 +60,7 @@ def _median(input: Tensor, dim: int | None, keepdim: bool, skip_nan: bool) -> An
         return _median(flatten(input), 0, False, skip_nan).values
     axis = axis_of(input, dim)
     if input._layout.ndim == 0:
-        return ValuesAndIndices(input, splat(0, dtypes.int64))
+        return ValuesAndIndices(*sort(input))
     values, indices = sort(input, axis, stable=True)
     size = _last(input, axis)
     if not input._layout.dtype.is_floating_point:
@@ -80,7 +80,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesAndIndice
     """(the smallest of the most frequent elements along `dim`, the index of its last occurrence)."""
     axis = axis_of(input, dim)
     if input._layout.ndim == 0:
-        return ValuesAndIndices(input, splat(0, dtypes.int64))
+        return ValuesAndIndices(*sort(input))
     values, indices = sort(input, axis, stable=True)
     size = _last(input, axis)
     counter = positions(input, axis)

@@ -14,7 +14,7 @@ from ingot.compiler.ops import index as index_rows
 from ingot.compiler.ops import view as view_rows
 from ingot.core import layout_of, new_tensor, own_array, tensor_from_array
 from ingot.functional.reductions import axis_of
-from ingot.functional.shaping import flatten, movedim
+from ingot.functional.shaping import flatten, movedim, sliced
 from ingot.gate import apply, apply_view
 from ingot.modes import modes
 from ingot.runtime.errors import AxisError, ShapeError
@@ -36,7 +36,10 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
             f"maximum size for tensor at dimension {dimension} is {extent} but size is {size}, step {step}",
             where=user_line(),
         )
-    x = self if self._layout.ndim else apply_view(self, view_rows.reshape, {"shape": (1,)}, (1,), (1,))
+    x = self
+    if self._layout.ndim == 0:
+        x = apply_view(self, view_rows.reshape, {"shape": (1,)}, (1,), (1,))
+        return sliced(x, 0, 0, size, 1)
     x = movedim(x, axis, -1)
     outer, strides, offset = x._layout.shape[:-1], x._layout.strides, x._offset
     count: Any = (extent - size) // step + 1

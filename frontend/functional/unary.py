@@ -105,7 +105,9 @@ def positive(input: Tensor) -> Tensor:
 
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1; NaN gives 0."""
-    return input if input._layout.dtype.kind == "b" else apply(elementwise.sign, input)
+    if input._layout.dtype.kind == "b":
+        return apply(view_rows.reshape, input, shape=input._layout.shape)
+    return apply(elementwise.sign, input)
 
 
 sgn = sign
@@ -163,7 +165,9 @@ def builtin_abs(value: int) -> int:
 def _test(row: Op, name: str, what: str, on_integers: bool) -> Callable[[Tensor], Tensor]:
     def function(input: Tensor) -> Tensor:
         if not input._layout.dtype.is_floating_point:
-            return splat(on_integers, dtypes.bool_, input._layout.shape)
+            # In memory of its own: results may be written to.
+            everywhere = splat(on_integers, dtypes.bool_, input._layout.shape)
+            return apply(elementwise.logical_not, apply(elementwise.logical_not, everywhere))
         return apply(row, input)
 
     return _named(function, name, what)

@@ -1,0 +1,125 @@
+"""Edges of many functions: scalars as tensors, results in memory of their own, sizes of zero and one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import ingot
+from ingot.nn import functional as F
+
+Function = Callable[..., Any]
+both = pytest.mark.parametrize("wrap", [lambda f: f, ingot.jit], ids=["eager", "jit"])
+
+
+@both
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: x.sort(0)[0],
+        lambda x: x.topk(1, 0)[0],
+        lambda x: x.median(0)[0],
+        lambda x: x.max(0)[0],
+        lambda x: x.cummax(0)[0],
+        lambda x: x.cumsum(0),
+        lambda x: x.logcumsumexp(0),
+    ],
+)
+def test_scalars_give_results_of_their_own(wrap: Callable[[Function], Function], fn: Function) -> None:
+    x = ingot.tensor(2.0).requires_grad_()
+    y = wrap(fn)(x)
+    assert not y.is_leaf and y.shape == () and y.data_ptr() != x.data_ptr()
+    y.backward()
+    assert x.grad.item() == 1.0
+
+
+@both
+def test_scalars_are_written_by_index(wrap: Callable[[Function], Function]) -> None:
+    def f(x: Any) -> Any:
+        at = ingot.tensor([0])
+        one = ingot.tensor(1.0)
+        return (
+            x.scatter(0, ingot.tensor(0), 5.0),
+            x.scatter_add(0, ingot.tensor(0), one),
+            x.index_add(0, at, one),
+            x.index_copy(0, at, one),
+            x.index_fill(0, at, 4.0),
+        )
+
+    assert [t.item() for t in wrap(f)(ingot.tensor(2.0))] == [5.0, 3.0, 3.0, 1.0, 4.0]
+    assert ingot.tensor(2.0).unfold(0, 1, 1).tolist() == [2.0]
+
+
+@pytest.mark.parametrize("name", ["chunk", "split", "tensor_split"])
+def test_scalars_have_no_parts(name: str) -> None:
+    with pytest.raises(RuntimeError, match="at least a 1-dimensional"):
+        getattr(ingot.tensor(1.0), name)(2)
+    with pytest.raises(RuntimeError, match="0-dim"):
+        ingot.tensor(1.0).narrow(0, 0, 0)
+    with pytest.raises(RuntimeError, match="2-D"):
+        F.embedding(ingot.tensor([0]), ingot.tensor(1.0))
+
+
+def test_tests_of_integers_may_be_written_to() -> None:
+    for found in (ingot.isnan(ingot.arange(3)), ingot.isfinite(ingot.arange(3))):
+        found[0] = True
+        assert found.is_contiguous() and found[0].item()
+
+
+def test_ravel_and_clone_lie_row_by_row() -> None:
+    x = ingot.arange(6.0).view(3, 2)
+    assert x[:, 0].ravel().stride() == (1,)
+    assert x.t().clone(memory_format=ingot.contiguous_format).is_contiguous()
+    assert x.t().clone().stride() == (1, 2)
+
+
+@both
+def test_logsumexp_of_nothing(wrap: Callable[[Function], Function]) -> None:
+    assert wrap(lambda x: x.logsumexp(1))(ingot.zeros(2, 0)).tolist() == [-float("inf")] * 2
+
+
+@both
+def test_adaptive_pooling_to_more_than_there_is(wrap: Callable[[Function], Function]) -> None:
+    x = ingot.arange(2.0).view(1, 2, 1, 1).requires_grad_()
+    y = wrap(lambda x: F.adaptive_avg_pool2d(x, (3, 2)))(x)
+    assert y.tolist() == [[[[0.0] * 2] * 3, [[1.0] * 2] * 3]]
+    y.sum().backward()
+    assert x.grad.tolist() == [[[[6.0]], [[6.0]]]]
+
+
+@both
+def test_a_quotient_may_be_written_to(wrap: Callable[[Function], Function]) -> None:
+    def f(a: Any, b: Any) -> Any:
+        y = a / b
+        y.add_(1.0)
+        return y
+
+    a, b = ingot.tensor([3.0]).requires_grad_(), ingot.tensor([2.0]).requires_grad_()
+    wrap(f)(a, b).sum().backward()
+    assert a.grad.tolist() == [0.5] and b.grad.tolist() == [-0.75]
+
+
+def test_out_may_be_an_operand_that_occurs_twice() -> None:
+    x = ingot.tensor(3.0)
+    ingot.mul(x, x, out=x)
+    assert x.item() == 9.0
+
+
+def test_gradients_that_are_filled_in_can_be_differentiated() -> None:
+    x, y = ingot.ones(2).requires_grad_(), ingot.tensor([float("nan"), 1.0]).requires_grad_()
+    (found,) = ingot.autograd.grad((x * x).sum(), y, create_graph=True, materialize_grads=True)
+    assert found.requires_grad and found.tolist() == [0.0, 0.0]
+
+
+def test_products_of_integers_are_added_in_the_floating_dtype() -> None:
+    x, n = ingot.ones(2, dtype=ingot.bfloat16), ingot.arange(2)
+    assert ingot.addcmul(x, n, n, value=0.5).dtype is ingot.bfloat16
+    assert ingot.addcmul(n, n, n, value=2).dtype is ingot.int64
+
+
+def test_signs_of_bools_are_a_copy() -> None:
+    x = ingot.tensor([True, False])
+    x.sign()[0] = False
+    assert x.tolist() == [True, False]
