@@ -4,7 +4,7 @@ The native call path encodes it as a table (dispatch_native.py); the safe one tu
 (dispatch_safe.py). Both must do exactly what is said here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import CellType
 from typing import Any, NamedTuple
 
@@ -294,13 +294,6 @@ class Specialisation:
             )
         self.result_kind = kinds[kind]
         self.finish = finish
-
-    def set_dims(self, values: Sequence[int], workspace_bytes: int | None = None) -> None:
-        """The values of the program's named dims, and the workspace that these need if it is not the program's."""
-        self._open()
-        self.dims = tuple(values)
-        if workspace_bytes is not None:
-            self.workspace_bytes = workspace_bytes
 
     @property
     def epoch(self) -> int:

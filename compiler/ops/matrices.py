@@ -75,12 +75,6 @@ def with_unit_diagonal(x: Value) -> Value:
     return select(eq(row, column), full(x.type, 1), lower(x, strict=True))
 
 
-def off_diagonal(x: Value) -> Value:
-    """The elements with 0 on the diagonal."""
-    row, column = places(x)
-    return select(eq(row, column), zeros_like(x), x)
-
-
 def symmetrised(x: Value) -> Value:
     """(X + X^T) / 2."""
     return scaled(add(x, transposed(x)), 0.5)

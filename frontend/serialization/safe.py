@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ingot.serialization.errors import UnsafeGlobalError, damaged
-from ingot.serialization.rebuild import FUNCTIONS, STORAGES, UNTYPED, Global, StorageClass, dtype_called
+from ingot.serialization.rebuild import FUNCTIONS, STORAGES, UNTYPED, Global, dtype_called
 from ingot.tensor import Device, Parameter, Size, Tensor
 
 # Element types by the names that NumPy pickles give them; no objects, texts and records.
@@ -281,11 +281,6 @@ def call(function: Any, args: Any) -> Any:
         called: Callable[..., Any] = function
         return called(*args)
     raise damaged(f"{function!r:.60} is called")
-
-
-def is_storage_class(obj: Any) -> bool:
-    """Whether the object stands for a storage class of PyTorch's."""
-    return isinstance(obj, StorageClass)
 
 
 # What the pickler writes for classes of ingot's.
