@@ -54,8 +54,9 @@ class ViewOf(NamedTuple):
     base: Fresh | Same | SameArgument
     layout: Layout
     offset: int
-    # A leaf of its own.
+    # A leaf of its own, and the gradient it has.
     leaf: bool = False
+    grad: Fresh | None = None
 
 
 class ViewThrough(NamedTuple):
@@ -445,7 +446,7 @@ def _fresh(trace: Trace, outputs: Outputs, leaf: Any) -> Fresh | ViewOf:
     if not _flows(leaf):
         return Fresh(output)
     if leaf._node is None:
-        return ViewOf(Fresh(output), outputs.layouts[output], 0, True)
+        return ViewOf(Fresh(output), outputs.layouts[output], 0, True, _grad_of(trace, outputs, leaf))
     outputs.flowing[output] = leaf
     return Fresh(output, True, leaf._node.retained is not None)
 
@@ -467,9 +468,16 @@ def _view_of_input(
             return _fresh(trace, outputs, leaf)
         return ViewThrough(SameArgument(arguments[id(root)]) if id(root) in arguments else Same(root), steps)
     own = flows and leaf._node is None
+    grad = _grad_of(trace, outputs, leaf) if own else None
     if isinstance(source, Argument):
-        return ViewOf(SameArgument(source.leaf), leaf._layout, leaf._offset - captured.region.start - source.back, own)
-    return ViewOf(Same(captured.tensor), leaf._layout, leaf._offset - captured.tensor._offset, own)
+        begin = captured.region.start + source.back
+        return ViewOf(SameArgument(source.leaf), leaf._layout, leaf._offset - begin, own, grad)
+    return ViewOf(Same(captured.tensor), leaf._layout, leaf._offset - captured.tensor._offset, own, grad)
+
+
+def _grad_of(trace: Trace, outputs: Outputs, leaf: Any) -> Fresh | None:
+    """The gradient that a backward pass gave a leaf made inside."""
+    return None if leaf._grad is None else Fresh(outputs.add(trace.value_of(leaf._grad)))
 
 
 def _steps_to(leaf: Any) -> tuple[Any, tuple[tuple[Step, Layout, int], ...]]:

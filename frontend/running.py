@@ -178,6 +178,8 @@ def finisher(recording: Recording) -> Callable[..., Any]:
         if id(result) not in known:
             base = resolve(result.base, made, leaves, known)
             known[id(result)] = _viewed(result, base)
+            if isinstance(result, ViewOf) and result.grad is not None:
+                known[id(result)]._grad = made[place[result.grad.output]]
         return known[id(result)]
 
     return finish
@@ -225,7 +227,8 @@ def run_directly(
 
 def fresh_outputs(recording: Recording) -> list[int]:
     """The outputs that are returned in memory of their own, each once."""
-    fresh = (base for base in map(_base, recording.results) if isinstance(base, Fresh))
+    gradients = [r.grad for r in recording.results if isinstance(r, ViewOf)]
+    fresh = (base for base in (*map(_base, recording.results), *gradients) if isinstance(base, Fresh))
     return list(dict.fromkeys(result.output for result in fresh))
 
 

@@ -223,6 +223,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if place._layout.ndim > 1:
         raise AxisError("IG230", "index_select(): Index is supposed to be a vector", where=user_line())
     x = input if input._layout.ndim else unsqueeze(input, 0)
+    if input._layout.ndim == 0 and place._layout.numel != 1:
+        raise AxisError("IG230", f"index_select(): a scalar has 1 value, not {place._layout.numel}", where=user_line())
     return apply(index_rows.take, x, place if place._layout.ndim else unsqueeze(place, 0), axis=axis)
 
 

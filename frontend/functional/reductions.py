@@ -374,6 +374,9 @@ def _cumulative_extreme(row: Op, name: str, what: str) -> Callable[[Tensor, int]
         axis = axis_of(input, dim)
         if input._layout.ndim == 0:
             return ValuesAndIndices(apply(view_rows.reshape, input, shape=()), splat(0, dtypes.int64))
+        if input._layout.dtype.kind == "b":
+            values, found = function(cast_to(input, dtypes.uint8), dim)
+            return ValuesAndIndices(cast_to(values, input._layout.dtype), found)
         values = apply(row, input, axis=axis, reverse=False)
         # Where a new extreme (or one equal to it) appears, its position; later elements keep the last such position.
         counter = positions(input, axis)

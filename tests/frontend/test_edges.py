@@ -123,3 +123,9 @@ def test_signs_of_bools_are_a_copy() -> None:
     x = ingot.tensor([True, False])
     x.sign()[0] = False
     assert x.tolist() == [True, False]
+
+
+@both
+def test_running_extremes_of_bools(wrap: Callable[[Function], Function]) -> None:
+    values, indices = wrap(lambda x: x.cummax(0))(ingot.tensor([False, True, False]))
+    assert values.tolist() == [False, True, True] and indices.tolist() == [0, 1, 1]

@@ -170,3 +170,14 @@ def test_backward_goes_on_to_what_arguments_were_computed_from(wrap: Callable[[F
     a, b = ingot.tensor([3.0], requires_grad=True), ingot.tensor([5.0], requires_grad=True)
     call(a, b)
     assert a.grad.tolist() == [5.0] and b.grad.tolist() == [3.0]
+
+
+@both
+def test_leaves_made_inside_come_with_their_gradients(wrap: Callable[[Function], Function]) -> None:
+    def f(x: Any) -> Any:
+        own, part = (x * 2).detach().requires_grad_(), x.detach().requires_grad_()
+        (own * own + part).sum().backward()
+        return own, part
+
+    own, part = wrap(f)(ingot.ones(2))
+    assert own.is_leaf and own.requires_grad and own.grad.tolist() == [4.0, 4.0] and part.grad.tolist() == [1.0, 1.0]
