@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ingot.attributes import KEPT, Kept, kept_of
+from ingot.attributes import KEPT, Missing
 from ingot.core import TensorBase
 from ingot.creation import check_device, empty_like
 from ingot.handles import RemovableHandle
@@ -97,8 +97,9 @@ class Module(Stateful, Hooks):
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state.pop("_compiled_call_impl", None)
-        state[KEPT] = Kept(kept_of(self))
-        return state
+        # Files and copies have them as attributes like any other.
+        kept = state.pop(KEPT, {})
+        return state | {name: value for name, value in kept.items() if value is not Missing}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._init_hooks()
