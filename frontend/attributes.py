@@ -63,6 +63,9 @@ class Attributes:
         # Modules made inside, whose attributes are nobody else's.
         self.made: dict[int, Any] = {}
         self.moved = False
+        # Modules that the function set to training or evaluation, and what they were in before.
+        self.switched: dict[int, tuple[Any, bool]] = {}
+        self.training: list[tuple[Any, bool]] = []
 
     def read(self, module: Any, name: str, value: Any) -> None:
         """Note that the function sees the value from before the call."""
@@ -83,9 +86,15 @@ class Attributes:
             self.before[id(module), name] = (module, name, before)
         kept[name] = value
 
+    def switch(self, module: Any) -> None:
+        """Note that the function sets `module.training`. The rest of the trace sees it; so does who calls it."""
+        if id(module) not in self.made and "training" in vars(module):
+            self.switched.setdefault(id(module), (module, module.training))
+
     def taken(self) -> list[Any]:
         """The values that were set, in order; the modules are as before. Raises AttributesMoved."""
         values = [kept_of(module)[name] for module, name, _ in self.before.values()]
+        self.training = [(m, m.training) for m, before in self.switched.values() if m.training is not before]
         self.restore()
         if self.moved:
             raise AttributesMoved
@@ -95,6 +104,8 @@ class Attributes:
         """Put back what was there before the trace."""
         for module, name, before in self.before.values():
             kept_of(module)[name] = before
+        for module, training in self.switched.values():
+            vars(module)["training"] = training
 
     def places(self) -> tuple[Place, ...]:
         """The attributes that were set, in order."""

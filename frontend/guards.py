@@ -101,9 +101,10 @@ def _same_state(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
     return len(now) == len(before) and all(a[0] == b[0] and same(a[1], b[1]) for a, b in zip(now, before, strict=True))
 
 
-def referenced(fn: Any, arguments: Sequence[tuple[str, Any]] = ()) -> list[Reference]:
+def referenced(fn: Any, arguments: Sequence[tuple[str, Any]], watched: Sequence[Any]) -> list[Reference]:
     """What must be looked up again at every call of a function that is called with these objects. Classes, modules and
-    the code of installed packages are taken to stay what they are."""
+    the code of installed packages are taken to stay what they are; `watched` are the objects of the environment."""
+    announcing = {id(module) for module in watched}
     reached = reach(fn, tuple(arguments))
     own = getattr(fn, "__name__", None)
     found = [
@@ -114,7 +115,12 @@ def referenced(fn: Any, arguments: Sequence[tuple[str, Any]] = ()) -> list[Refer
     found += [
         Reference(attribute.label, attribute.value, _attribute_lookup(attribute))
         for attribute in reached.attributes
-        if _can_change(attribute.value) and (type(attribute.value) in _CONTAINERS or not is_module(attribute.owner))
+        if _can_change(attribute.value)
+        and (
+            type(attribute.value) in _CONTAINERS
+            or attribute.variables is None
+            or not (is_module(attribute.owner) and id(attribute.owner) in announcing)
+        )
     ]
     return found
 

@@ -116,6 +116,8 @@ class Recording(NamedTuple):
     plain_arguments: tuple[tuple[int, Any], ...]
     # The attributes that calls set: the results are then a pair of the function's and theirs.
     attributes: tuple[Place, ...]
+    # The modules that calls leave in training or in evaluation, other than they found them.
+    training: tuple[tuple[Any, bool], ...]
     attributes_read: tuple[tuple[Any, str, Any], ...]
     tape_writes: tuple[TapeWrite, ...] = ()
     outward: tuple[Outward, ...] = ()
@@ -259,6 +261,7 @@ def _finished(
         gradient=gradient,
         plain_arguments=tuple((i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, TensorBase)),
         attributes=trace.attributes.places(),
+        training=tuple(trace.attributes.training),
         attributes_read=tuple(trace.attributes.reads.values()),
         tape_writes=tape_writes,
         outward=outward,

@@ -161,6 +161,8 @@ def finisher(recording: Recording) -> Callable[..., Any]:
         if recording.attributes:
             result, attributes = result
             set_all(recording.attributes, attributes)
+        for module, training in recording.training:
+            module.training = training
         return result
 
     def resolve(result: Result, made: tuple[Any, ...], leaves: Sequence[Any], known: dict[int, Any]) -> Any:
@@ -319,6 +321,8 @@ def specialisation(
 def plain_kind(recording: Recording) -> str | None:
     """How the call path can return the results by itself; None when Python must put them together."""
     results, definition = recording.results, recording.result_tree
+    if recording.training:
+        return None
     if definition.kind is None and isinstance(results[0], Same) and results[0].value is None:
         return "none"
     if not all(isinstance(r, Fresh) and not r.requires_grad for r in results) or len(set(results)) != len(results):

@@ -96,7 +96,10 @@ class Registry:
         bump_epoch()
 
     def _set_plain(self, name: str, value: Any) -> None:
-        if modes.trace is not None and name != "training" and self._set_in_trace(name, value):
+        if modes.trace is not None and name == "training":
+            modes.trace.attributes.switch(self)
+            modes.trace.modules.setdefault(id(self), self)
+        elif modes.trace is not None and self._set_in_trace(name, value):
             return
         if name in self.__dict__.get(KEPT, {}):
             kept_of(self)[name] = value
@@ -150,6 +153,7 @@ class Registry:
             kept_of(self)[name] = Missing
             return
         super().__delattr__(name)
+        bump_epoch()
 
     def __dir__(self) -> list[str]:
         kept = [name for name, value in self.__dict__.get(KEPT, {}).items() if value is not Missing]

@@ -205,3 +205,107 @@ def test_they_are_attributes_like_others() -> None:
     assert not hasattr(model, "scores")
     with pytest.raises(AttributeError):
         del model.scores
+
+
+class Modes(nn.Module):
+    """A module of the user's, with an attribute of the object, one of the class, and dropout below."""
+
+    factor = 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = 1.0
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x: Any) -> Any:
+        return self.drop(x) * self.factor + self.offset
+
+
+def test_functions_that_switch_modes_leave_them_so() -> None:
+    model = Modes()
+
+    @ingot.jit
+    def train(x: Any) -> Any:
+        model.train()
+        return model(x)
+
+    @ingot.jit
+    def evaluate(x: Any) -> Any:
+        model.eval()
+        return model(x)
+
+    x = ingot.ones(64)
+    for _ in range(3):
+        for found in (True, False):
+            model.train(found)
+            assert len(set(train(x).tolist())) == 2
+            assert model.training and model.drop.training
+            model.train(found)
+            assert set(evaluate(x).tolist()) == {3.0}
+            assert not model.training and not model.drop.training
+    assert train.stats()["compiles"] == evaluate.stats()["compiles"] == 2
+
+
+def test_a_mode_set_after_its_use_counts_at_the_next_call() -> None:
+    model = nn.Sequential(nn.Dropout(0.5))
+
+    @ingot.jit
+    def once(x: Any) -> Any:
+        y = model(x)
+        model.eval()
+        return y
+
+    x = ingot.ones(64)
+    assert len(set(once(x).tolist())) == 2
+    assert not model.training
+    for _ in range(2):
+        assert set(once(x).tolist()) == {1.0}
+    model.train()
+    assert len(set(once(x).tolist())) == 2
+
+
+def test_a_trace_that_fails_leaves_the_mode() -> None:
+    model = Modes()
+
+    @ingot.jit
+    def fails(x: Any) -> Any:
+        model.eval()
+        return model(x) if x.sum() > 0 else x
+
+    with pytest.raises(TraceError, match="IG180"):
+        fails(ingot.ones(3))
+    assert model.training and model.drop.training
+
+
+def test_attributes_of_modules_that_do_not_run_are_checked() -> None:
+    model = Modes()
+    seen = [
+        ingot.jit(lambda x: x * model.offset if model.training else x),
+        ingot.jit(lambda x: x * (2 if any(below.training for below in model.children()) else 1)),
+        ingot.jit(lambda x: x * model.drop.p),
+        ingot.jit(lambda x: x * model.factor),
+    ]
+
+    def now() -> list[float]:
+        return [function(ingot.ones(1)).item() for function in seen]
+
+    assert now() == [1.0, 2.0, 0.5, 2.0]
+    model.offset, model.drop.p, model.factor = 4.0, 0.25, 8.0
+    assert now() == [4.0, 2.0, 0.25, 8.0]
+    model.eval()
+    assert now() == [1.0, 1.0, 0.25, 8.0]
+    assert now() == [1.0, 1.0, 0.25, 8.0]
+    assert all(function.stats()["compiles"] <= 3 for function in seen)
+
+
+def test_attributes_of_classes_of_modules_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Modes().eval()
+    call = ingot.jit(lambda x: model(x))
+    x = ingot.ones(1)
+    assert call(x).item() == 3.0
+    model.factor = 3.0
+    assert call(x).item() == 4.0
+    del model.factor
+    assert call(x).item() == 3.0
+    monkeypatch.setattr(Modes, "factor", 5.0)
+    assert call(x).item() == 6.0
