@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ingot.complex_numbers import refusing
 from ingot.creation import arange
 from ingot.functional.arithmetic import div
 from ingot.functional.joining import cat, roll
-from ingot.later import refusing
 from ingot.runtime.dtypes import DType
 
 if TYPE_CHECKING:
