@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
 from ingot.attributes import kept_of
@@ -101,11 +101,14 @@ def _same_state(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
     return len(now) == len(before) and all(a[0] == b[0] and same(a[1], b[1]) for a, b in zip(now, before, strict=True))
 
 
-def referenced(fn: Any, arguments: Sequence[tuple[str, Any]], watched: Sequence[Any]) -> list[Reference]:
-    """What must be looked up again at every call of a function that is called with these objects. Classes, modules and
-    the code of installed packages are taken to stay what they are; `watched` are the objects of the environment."""
+def referenced(
+    fn: Any, arguments: Sequence[tuple[str, Any]], watched: Sequence[Any], ran: Set[types.CodeType]
+) -> list[Reference]:
+    """What must be looked up again at every call of a function that is called with these objects and ran this code.
+    Classes, modules and the code of installed packages are taken to stay what they are; `watched` are the objects of
+    the environment."""
     announcing = {id(module) for module in watched}
-    reached = reach(fn, tuple(arguments))
+    reached = reach(fn, tuple(arguments), ran)
     own = getattr(fn, "__name__", None)
     found = [
         Reference(name.label, name.value, _name_lookup(name))

@@ -237,9 +237,8 @@ class CompiledFunction:
         """A recording and its program, with the guards under which they hold, ready to be called."""
         captured = [s.tensor for s in recording.sources if isinstance(s, CapturedTensor)]
         objects = [(name, leaf) for name, leaf in zip(self.leaf_names(args, kwargs), leaves, strict=True)]
-        references = guards.referenced(self.fn, objects, recording.modules) + _mode_references(
-            recording, captured, leaves
-        )
+        references = guards.referenced(self.fn, objects, recording.modules, recording.ran)
+        references += _mode_references(recording, captured, leaves)
         references += guards.attributes_read(recording.attributes_read)
         finish = finisher(recording)
         native = None

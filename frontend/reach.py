@@ -7,11 +7,13 @@ Python's library and of installed packages is taken to stay what it is.
 
 from __future__ import annotations
 
+import contextlib
+import cProfile
 import dis
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -53,9 +55,33 @@ class Reach(NamedTuple):
     containers: tuple[tuple[str, Any], ...]
 
 
-def reach(fn: Any, objects: tuple[tuple[str, Any], ...] = ()) -> Reach:
-    """What a function reaches, also through labelled objects that it is called with."""
-    walk = _Walk()
+@contextlib.contextmanager
+def executed() -> Iterator[set[types.CodeType]]:
+    """Collects the code that runs inside. It stays empty where another profiler is at work."""
+    found: set[types.CodeType] = set()
+    if sys.getprofile() is not None:
+        yield found
+        return
+    profile = cProfile.Profile(subcalls=False, builtins=False)
+    try:
+        profile.enable()
+    except ValueError:
+        yield found
+        return
+    try:
+        yield found
+    finally:
+        profile.disable()
+        found.update([entry.code for entry in profile.getstats() if isinstance(entry.code, types.CodeType)])
+
+
+def reach(fn: Any, objects: tuple[tuple[str, Any], ...] = (), ran: Set[types.CodeType] = frozenset()) -> Reach:
+    """What a function reaches, also through labelled objects that it is called with.
+
+    `ran`: the code that one call ran, if it is known. What other code reads, a call that finds everything as that one
+    did cannot reach.
+    """
+    walk = _Walk(ran)
     walk.value("function", fn)
     for label, value in objects:
         walk.value(label, value)
@@ -119,7 +145,8 @@ def is_module(value: Any) -> bool:
 class _Walk:
     """The traversal: functions at once, objects until no code mentions a new attribute of theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, ran: Set[types.CodeType]) -> None:
+        self.ran = ran
         self.names: dict[tuple[int, str], Name] = {}
         self.attributes: list[Attribute] = []
         self.mentioned = set(_IMPLIED)
@@ -192,6 +219,8 @@ class _Walk:
     def function(self, function: types.FunctionType) -> None:
         """Note the names that a function of the user's reads, once."""
         if id(function) in self.functions or is_library(function.__code__.co_filename):
+            return
+        if self.ran and function.__code__ not in self.ran:
             return
         self.functions[id(function)] = function
         loads, mentioned = _mentioned(function.__code__)

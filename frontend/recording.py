@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from types import CodeType
 from typing import Any, NamedTuple
 
 from ingot import tree
@@ -12,6 +13,7 @@ from ingot.compiled_gradient import Gradient, backward_graph
 from ingot.compiler.ir import Graph, Value
 from ingot.core import Step, TensorBase, TracedStorage, is_traced, layout_of, new_tensor
 from ingot.effects import Watch
+from ingot.reach import executed
 from ingot.runtime.errors import GradError, TraceError
 from ingot.runtime.layout import Layout, storage_extent
 from ingot.state import RegionTooSmall, region_of
@@ -121,6 +123,8 @@ class Recording(NamedTuple):
     attributes_read: tuple[tuple[Any, str, Any], ...]
     tape_writes: tuple[TapeWrite, ...] = ()
     outward: tuple[Outward, ...] = ()
+    # The code that ran; nothing where that is not known.
+    ran: frozenset[CodeType] = frozenset()
 
 
 class Outputs:
@@ -193,7 +197,8 @@ def _record_once(
     watch = Watch(fn, trace.name, plain)
     trace.module_names = {id(value): name for name, value in watch.named if hasattr(value, "named_modules")}
     with trace.running():
-        result = fn(*args, **kwargs)
+        with executed() as ran:
+            result = fn(*args, **kwargs)
         set_attributes = trace.attributes.taken()
         if set_attributes:
             result = (result, set_attributes)
@@ -202,7 +207,7 @@ def _record_once(
         if now != definition or any(a is not b for a, b in zip(after, leaves, strict=True)):
             raise watch.changed_arguments()
         stand_ins = [(leaf, inside[id(leaf)]) for leaf in given if id(leaf) in inside]
-        return _finished(trace, result, leaves, arguments, stand_ins)
+        return _finished(trace, result, leaves, arguments, stand_ins)._replace(ran=frozenset(ran))
 
 
 def _shown(tensor: TensorBase, index: int, leaves: Sequence[Any]) -> tuple[Any, Argument]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import functools
 import gc
 import sys
@@ -412,3 +413,55 @@ def test_compiled_code_does_not_outlive_what_it_writes_to() -> None:
     gc.collect()
     assert total() is None
     assert version_of(alias._storage) == 4
+
+
+class Trainer:
+    """Its methods have names that the compiled step mentions of other objects."""
+
+    def __init__(self) -> None:
+        self.weight = ingot.ones(3, requires_grad=True)
+        self.optimizer = optim.SGD([self.weight], lr=0.1)
+        self.losses: list[float] = []
+        self.steps = 0
+        self.scale = 1.0
+        self.compiled = ingot.jit(self.one_step)
+
+    def step(self, x: Any) -> float:
+        self.steps += 1
+        self.losses.append(self.compiled(x).item())
+        return self.losses[-1]
+
+    def one_step(self, x: Any) -> Any:
+        self.optimizer.zero_grad()
+        loss = self.scaled((x * self.weight).square().sum())
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def scaled(self, loss: Any) -> Any:
+        return loss * self.scale
+
+
+def test_what_code_reads_that_did_not_run_does_not_matter() -> None:
+    trainer = Trainer()
+    x = ingot.ones(3)
+    first = [trainer.step(x) for _ in range(4)]
+    assert trainer.compiled.stats()["compiles"] == 1 and trainer.steps == 4
+    trainer.scale = 2.0
+    assert trainer.step(x) == pytest.approx(2 * first[3] * 0.64, rel=1e-5)
+    assert trainer.compiled.stats()["compiles"] == 2
+
+
+def test_compiling_while_a_profiler_runs() -> None:
+    trainer = Trainer()
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        trainer.step(ingot.ones(3))
+        inside = sys.getprofile()
+    finally:
+        profile.disable()
+    assert inside is profile or inside is None
+    assert any(getattr(entry.code, "co_name", "") == "one_step" for entry in profile.getstats())
+    trainer.scale = 3.0
+    assert trainer.step(ingot.zeros(3)) == 0.0
