@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from ingot.distributions import constraints
-from ingot.distributions.distribution import Distribution, broadcast_all
+from ingot.distributions.distribution import LocationScale
 from ingot.functional import sampling
 from ingot.runtime import dtypes
 
@@ -14,24 +13,12 @@ if TYPE_CHECKING:
     from ingot.tensor import Tensor
 
 
-class Cauchy(Distribution):
+class Cauchy(LocationScale):
     """Cauchy with median `loc` and half width `scale`."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:
         return self.loc.detach() * 0 + math.nan
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from ingot.core import array_of, is_tensor, is_traced
-from ingot.distributions.constraints import Constraint, is_dependent
+from ingot.distributions.constraints import Constraint, is_dependent, positive, real
 from ingot.modes import Defaults, no_grad
 from ingot.promote import expand_to, is_number, splat
 from ingot.runtime.dtypes import DType
@@ -243,3 +243,19 @@ class Distribution:
 
 class ExponentialFamily(Distribution):
     """Distributions whose densities are exponential in natural parameters."""
+
+
+class LocationScale(Distribution):
+    """A family of x * scale + loc, where x is real and symmetric around 0."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"loc": real, "scale": positive}
+    support: Any = real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc

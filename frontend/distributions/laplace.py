@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from ingot.distributions import constraints
-from ingot.distributions.distribution import Distribution, broadcast_all, eps_of
+from ingot.distributions.distribution import LocationScale, eps_of
 from ingot.functional import sampling
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
 
 
-class Laplace(Distribution):
+class Laplace(LocationScale):
     """Laplace with mean `loc` and mean distance `scale` from it."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
         return self.loc
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ingot import creation
 from ingot.distributions import constraints
-from ingot.distributions.categorical import Categorical
-from ingot.distributions.distribution import Distribution
+from ingot.distributions.categorical import OfCategorical
 from ingot.functional.arithmetic import where
 from ingot.modes import no_grad
 from ingot.runtime.errors import DTypeError
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
     from ingot.tensor import Tensor
 
 
-class Multinomial(Distribution):
+class Multinomial(OfCategorical):
     """How often each class occurs in `total_count` draws of a Categorical."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
 
     def __init__(
         self,
@@ -33,28 +30,11 @@ class Multinomial(Distribution):
         if not isinstance(total_count, int):
             raise DTypeError("IG214", "inhomogeneous total_count is not supported", where=user_line(), fix="an int")
         self.total_count = total_count
-        self._categorical = Categorical(probs, logits)
-        shape = self._categorical.param_shape
-        super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Multinomial:
-        new = self._alike(tuple(batch_shape))
-        new._categorical = self._categorical.expand(batch_shape)
-        return new
+        super().__init__(probs, logits, validate_args)
 
     @property
     def support(self) -> Any:
         return constraints.multinomial(self.total_count)
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of the classes."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
 
     @property
     def mean(self) -> Tensor:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from ingot.distributions import constraints
-from ingot.distributions.distribution import Distribution, broadcast_all
+from ingot.distributions.distribution import LocationScale
 from ingot.functional import sampling
 
 if TYPE_CHECKING:
@@ -20,23 +19,11 @@ def standard_normal(shape: Any, like: Tensor) -> Tensor:
     return sampling.randn(tuple(shape), dtype=like._layout.dtype)
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     """Normal with mean `loc` and standard deviation `scale`."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
         return self.loc
 
     @property

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ingot import creation
 from ingot.distributions import constraints
-from ingot.distributions.categorical import Categorical
-from ingot.distributions.distribution import Distribution
+from ingot.distributions.categorical import OfCategorical
 from ingot.modes import no_grad
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(OfCategorical):
     """A vector with a 1 at the class that a Categorical would draw, and 0 elsewhere."""
 
-    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
     has_enumerate_support = True
-
-    def __init__(
-        self, probs: Tensor | None = None, logits: Tensor | None = None, validate_args: bool | None = None
-    ) -> None:
-        self._categorical = Categorical(probs, logits)
-        shape = self._categorical.param_shape
-        super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> OneHotCategorical:
-        new = self._alike(tuple(batch_shape))
-        new._categorical = self._categorical.expand(batch_shape)
-        return new
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of the classes."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
 
     @property
     def param_shape(self) -> Any:

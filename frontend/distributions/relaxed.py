@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ingot.distributions import constraints
-from ingot.distributions.categorical import Categorical
-from ingot.distributions.distribution import Distribution, broadcast_all
+from ingot.distributions.categorical import OfCategorical
+from ingot.distributions.distribution import broadcast_all
 from ingot.distributions.probabilities import Chances, clamp_probs, only_one
 from ingot.distributions.transformed_distribution import TransformedDistribution
 from ingot.distributions.transforms import ExpTransform, SigmoidTransform
@@ -48,16 +48,8 @@ class LogitRelaxedBernoulli(Chances):
         return found
 
 
-class RelaxedBernoulli(TransformedDistribution):
-    """Numbers in (0, 1) that are nearer to 0 or 1 the lower the temperature is."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
-    support: Any = constraints.unit_interval
-
-    def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
-    ) -> None:
-        super().__init__(LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args)
+class _Relaxed(TransformedDistribution):
+    """What both have: the parameters are those of the distribution that is transformed."""
 
     @property
     def temperature(self) -> Any:
@@ -71,38 +63,33 @@ class RelaxedBernoulli(TransformedDistribution):
 
     @property
     def logits(self) -> Any:
-        """The log-odds."""
+        """The log-odds, or the logarithms of the probabilities."""
         return self.base_dist.logits
 
 
-class ExpRelaxedCategorical(Distribution):
+class RelaxedBernoulli(_Relaxed):
+    """Numbers in (0, 1) that are nearer to 0 or 1 the lower the temperature is."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support: Any = constraints.unit_interval
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        super().__init__(LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args)
+
+
+class ExpRelaxedCategorical(OfCategorical):
     """The logarithm of a RelaxedOneHotCategorical."""
 
-    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.real_vector
     has_rsample = True
 
     def __init__(
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        self._categorical, self.temperature = Categorical(probs, logits), temperature
-        shape = self._categorical.param_shape
-        super().__init__(shape[:-1], shape[-1:], validate_args=validate_args)
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = self._alike(tuple(batch_shape))
-        new._categorical = self._categorical.expand(batch_shape)
-        return new
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of the classes."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Tensor:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
+        self.temperature = temperature
+        super().__init__(probs, logits, validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = tuple(self._extended_shape(sample_shape))
@@ -121,7 +108,7 @@ class ExpRelaxedCategorical(Distribution):
         return found
 
 
-class RelaxedOneHotCategorical(TransformedDistribution):
+class RelaxedOneHotCategorical(_Relaxed):
     """Probabilities that are nearer to one-hot vectors the lower the temperature is."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
@@ -131,18 +118,3 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
         super().__init__(ExpRelaxedCategorical(temperature, probs, logits), ExpTransform(), validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        """The temperature."""
-        return self.base_dist.temperature
-
-    @property
-    def probs(self) -> Any:
-        """The probabilities of the classes."""
-        return self.base_dist.probs
-
-    @property
-    def logits(self) -> Any:
-        """The logarithms of the probabilities."""
-        return self.base_dist.logits
