@@ -37,7 +37,6 @@ from ingot.func import vmap as vmap
 from ingot.functional.memory import TypedStorage as TypedStorage
 from ingot.functional.memory import UntypedStorage as UntypedStorage
 from ingot.functions import *
-from ingot.jit import jit as jit
 from ingot.legacy import BFloat16Tensor as BFloat16Tensor
 from ingot.legacy import BoolTensor as BoolTensor
 from ingot.legacy import ByteTensor as ByteTensor
@@ -77,6 +76,7 @@ from ingot.rng import set_rng_state as set_rng_state
 from ingot.runtime import dtypes as _dtypes
 from ingot.runtime.errors import IngotError as IngotError
 from ingot.runtime.lazy import lazy as _lazy
+from ingot.scripting import jit as jit
 from ingot.serialization import load as load
 from ingot.serialization import save as save
 from ingot.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
@@ -137,6 +137,7 @@ if TYPE_CHECKING:
     from ingot import aot as aot
     from ingot import backends as backends
     from ingot import cuda as cuda
+    from ingot import distributed as distributed
     from ingot import distributions as distributions
     from ingot import fft as fft
     from ingot import linalg as linalg
@@ -151,6 +152,6 @@ else:
     # What few programs use, or what brings the whole compiler with it.
     __getattr__ = _lazy(
         __name__,
-        "accelerator amp aot backends cuda distributions fft linalg optim "
+        "accelerator amp aot backends cuda distributed distributions fft linalg optim "
         "profiler random special testing utils version",
     )

@@ -263,7 +263,8 @@ def evenly_apart(start: float, end: float, steps: int, kind: DType) -> np.ndarra
     wide: Any = np.float64 if scalar is np.float32 else np.longdouble
     forward = (wide(low) + wide(step) * index).astype(scalar)
     backward = (wide(high) - wide(step) * (steps - 1 - index)).astype(scalar)
-    return np.where(index < steps // 2, forward, backward).astype(kind.numpy)
+    elements: np.ndarray[Any, Any] = np.where(index < steps // 2, forward, backward).astype(kind.numpy)
+    return elements
 
 
 def logspace(
