@@ -24,7 +24,7 @@ def _main(name: str, package: str) -> Callable[[Callable[[Any], Any]], dict[str,
     text = re.sub(r"^import torch$", f"import {package} as torch", text, flags=re.M)
     text = re.sub(r"^(import|from) torch\b", rf"\1 {package}", text, flags=re.M)
     space: dict[str, Any] = {"__name__": f"program_{name}"}
-    exec(compile(text, str(FOLDER / f"{name}.py"), "exec"), space)
+    exec(compile(text, str(FOLDER / f"{name}.py"), "exec", dont_inherit=True), space)
     main: Callable[[Callable[[Any], Any]], dict[str, Any]] = space["main"]
     return main
 
