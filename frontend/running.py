@@ -220,11 +220,17 @@ def run_directly(
     if gradient is not None and modes.grad:
         made = {output: outputs[output] for output in gradient.outputs}
         attach(gradient, lambda g, tensors: backward(g).call(tensors, g.layouts), kept, leaves, made)
-    _apply_tape_writes(recording, outputs, leaves)
+    _move_written(recording, outputs, leaves)
     for outward in recording.outward:
         tensors = [owner_of(tensor, leaves) for tensor in outward.tensors]
         pull_back(tensors, [outputs[output] for output in outward.outputs], outward.retain_graph)
-    return finish(tuple(outputs[output] for output in fresh_outputs(recording)), leaves)
+    result = finish(tuple(outputs[output] for output in fresh_outputs(recording)), leaves)
+    for write in recording.tape_writes:
+        if write.output is None and not write.requires_grad:
+            owner = owner_of(write.tensor, leaves)
+            owner._node = None
+            owner.requires_grad_(False)
+    return result
 
 
 def fresh_outputs(recording: Recording) -> list[int]:
@@ -245,15 +251,11 @@ def apply_grad_writes(recording: Recording, outputs: Sequence[Any], leaves: Sequ
         owner.grad = write.value if write.output is None else outputs[write.output]
 
 
-def _apply_tape_writes(recording: Recording, outputs: Sequence[Any], leaves: Sequence[Any]) -> None:
-    """Give tensors the place on the tape that the function left them at; those that begin to require grad have it."""
+def _move_written(recording: Recording, outputs: Sequence[Any], leaves: Sequence[Any]) -> None:
+    """Give tensors that were written to the place on the tape that the function left them at."""
     for write in recording.tape_writes:
-        tensor = owner_of(write.tensor, leaves)
-        if write.output is None and not write.requires_grad:
-            tensor._node = None
-            tensor.requires_grad_(False)
-        elif write.output is not None and outputs[write.output]._node is not None:
-            written_elsewhere(tensor, outputs[write.output])
+        if write.output is not None and outputs[write.output]._node is not None:
+            written_elsewhere(owner_of(write.tensor, leaves), outputs[write.output])
 
 
 def needs_python(recording: Recording, leaves: Sequence[Any]) -> bool:

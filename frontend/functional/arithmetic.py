@@ -326,23 +326,23 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 @composite
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
-    tensor1, tensor2 = _of_one_kind(input, tensor1, tensor2)
+    tensor1, tensor2, value = _of_one_kind(input, tensor1, tensor2, value)
     return add(input, mul(tensor1, tensor2) if _is_one(value) else mul(mul(tensor1, value), tensor2))
 
 
 @composite
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 / tensor2."""
-    tensor1, tensor2 = _of_one_kind(input, tensor1, tensor2)
+    tensor1, tensor2, value = _of_one_kind(input, tensor1, tensor2, value)
     return add(input, div(tensor1 if _is_one(value) else mul(tensor1, value), tensor2))
 
 
-def _of_one_kind(input: Any, *operands: Any) -> list[Any]:
-    """The operands in the floating dtype that the three tensors have together; as they are where it is another."""
-    dtype = result_dtype(input, *operands)
+def _of_one_kind(input: Any, tensor1: Any, tensor2: Any, value: Any) -> tuple[Any, Any, Any]:
+    """The operands in the floating dtype that the three tensors have together; a factor of integers is an integer."""
+    dtype = result_dtype(input, tensor1, tensor2)
     if not dtype.is_floating_point:
-        return list(operands)
-    return [cast_to(x, dtype) if is_tensor(x) else x for x in operands]
+        return tensor1, tensor2, int(value) if isinstance(value, float) else value
+    return *(cast_to(x, dtype) if is_tensor(x) else x for x in (tensor1, tensor2)), value
 
 
 def _is_one(value: Any) -> bool:

@@ -222,10 +222,13 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     place = index_tensor(index, "index_select")
     if place._layout.ndim > 1:
         raise AxisError("IG230", "index_select(): Index is supposed to be a vector", where=user_line())
-    x = input if input._layout.ndim else unsqueeze(input, 0)
-    if input._layout.ndim == 0 and place._layout.numel != 1:
-        raise AxisError("IG230", f"index_select(): a scalar has 1 value, not {place._layout.numel}", where=user_line())
-    return apply(index_rows.take, x, place if place._layout.ndim else unsqueeze(place, 0), axis=axis)
+    if input._layout.ndim == 0:
+        if place._layout.numel != 1:
+            raise AxisError(
+                "IG230", f"index_select(): a scalar has 1 value, not {place._layout.numel}", where=user_line()
+            )
+        return index_select(unsqueeze(input, 0), 0, place).view(())
+    return apply(index_rows.take, input, place if place._layout.ndim else unsqueeze(place, 0), axis=axis)
 
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:

@@ -58,7 +58,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     x = floating(input)
     axis = axis_of(x, dim)
     shape = x._layout.shape
-    if x._layout.ndim == 0 or shape[axis] == 1:
+    if x._layout.ndim == 0 or shape[axis] in (0, 1):
         return apply(view_rows.reshape, x, shape=shape)
     size: Any = shape[axis]
     step = 1

@@ -271,8 +271,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 def ravel(input: Tensor) -> Tensor:
     """All elements as one dimension, one after another in memory."""
-    if input._layout.ndim == 1 and not input._layout.contiguous:
-        return apply(view_rows.reshape, input, shape=input._layout.shape)
+    if not input._layout.contiguous:
+        return apply(view_rows.reshape, input, shape=(input._layout.numel,))
     return reshape(input, (-1,)) if input._layout.numel != 0 else reshape(input, (0,))
 
 

@@ -181,3 +181,14 @@ def test_leaves_made_inside_come_with_their_gradients(wrap: Callable[[Function],
 
     own, part = wrap(f)(ingot.ones(2))
     assert own.is_leaf and own.requires_grad and own.grad.tolist() == [4.0, 4.0] and part.grad.tolist() == [1.0, 1.0]
+
+
+@both
+def test_views_from_before_a_detach_stay_on_the_tape(wrap: Callable[[Function], Function]) -> None:
+    def f(x: Any) -> Any:
+        part = x[1:]
+        x.detach_()
+        return part
+
+    x = ingot.ones(3).requires_grad_()
+    assert wrap(f)(x).requires_grad and not x.requires_grad
