@@ -1,9 +1,4 @@
-"""Random numbers in the distributions, the values and the order of drawing of PyTorch's CPU generator.
-
-Sources: aten/src/ATen/core/{DistributionsHelper,TransformationHelper}.h and
-aten/src/ATen/native/cpu/DistributionTemplates.h. Compiled functions draw the same numbers: the generator's state is
-made of tensors, which they capture and advance.
-"""
+"""Tensors of random numbers, and tensors that are filled with them."""
 
 from __future__ import annotations
 
@@ -14,23 +9,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ingot.compiler.dims import product
-from ingot.compiler.ir import Graph, TensorType
-from ingot.compiler.ops import elementwise, transcendental
-from ingot.compiler.ops.control import scan
-from ingot.compiler.ops.index import put, take
-from ingot.compiler.ops.random import mt19937
-from ingot.compiler.ops.source import input as make_input
-from ingot.compiler.ops.source import iota
-from ingot.compiler.ops.view import flip
 from ingot.core import array_of, is_tensor, tensor_from_array
 from ingot.creation import check_device, empty_like, in_order_of, marked, shape_from
-from ingot.functional.arithmetic import where
-from ingot.functional.joining import cat, stack
-from ingot.gate import apply, apply_several
+from ingot.functional.draws import (
+    affine,
+    doubles,
+    exchanged,
+    exponential_numbers,
+    integers,
+    known_count,
+    normal_numbers,
+    normal_serial,
+    uniform64,
+    uniform_numbers,
+    unit_numbers,
+)
 from ingot.modes import Defaults, modes
 from ingot.mutation import assign, check_writable
-from ingot.promote import cast_to, expand_to, splat
-from ingot.rng import Generator, default_generator, no_recording
+from ingot.promote import cast_to, expand_to
+from ingot.rng import Generator, default_generator
 from ingot.runtime import dtypes
 from ingot.runtime.dtypes import DType
 from ingot.runtime.errors import DTypeError, ShapeError, SpecError, TraceError
@@ -38,117 +35,6 @@ from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
     from ingot.tensor import Tensor
-
-
-def _uniform32(generator: Generator, count: Any) -> Tensor:
-    """float32 in [0, 1): the low 24 bits of each word."""
-    words = generator.words(count)
-    low = apply(elementwise.and_, words, splat(0xFFFFFF, dtypes.uint32, (count,)))
-    return cast_to(low, dtypes.float32) * 2.0**-24
-
-
-def _uniform64(words: Tensor, count: Any) -> Tensor:
-    """float64 in [0, 1) from pairs of words: the low 53 bits of first * 2^32 + second."""
-    pairs = words.view(count, 2)
-    high = apply(elementwise.and_, pairs.select(1, 0), splat(0x1FFFFF, dtypes.uint32, (count,)))
-    return (cast_to(high, dtypes.float64) * 2.0**32 + cast_to(pairs.select(1, 1), dtypes.float64)) * 2.0**-53
-
-
-def _unit(generator: Generator, count: Any, dtype: DType) -> Tensor:
-    """Numbers in [0, 1): float64 from two words each, other types as float32."""
-    if dtype is dtypes.float64:
-        return _uniform64(generator.words(2 * count), count)
-    return _uniform32(generator, count)
-
-
-def _uniform(generator: Generator, shape: Any, dtype: DType, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """Numbers in [low, high): x * (high - low) + low with one rounding; what is rounded to `high` becomes `low`."""
-    drawn = _unit(generator, product(shape), dtype).view(shape)
-    if low == 0 and high == 1 and dtype.itemsize >= 4:
-        return drawn
-    bounds = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
-    from_, to = (float(bounds.numpy.type(bound)) for bound in (low, high))
-    span = float(bounds.numpy.type(to - from_))
-    # In float64 the product of two float32 numbers is exact: what follows rounds as a fused multiply-add does.
-    result = cast_to(cast_to(cast_to(drawn, dtypes.float64) * span + from_, bounds), dtype)
-    return where(result == splat(high, dtype), splat(low, dtype, shape), result)
-
-
-def _normal_fill(generator: Generator, count: int, dtype: DType) -> Tensor:
-    """At least 16 numbers: Box-Muller on blocks of 16; a last part of a block is drawn again as a whole block.
-
-    PyTorch draws the part that it will draw again too, unless the dtype is a half type.
-    """
-    whole = count - count % 16
-    wide = dtypes.float64 if dtype is dtypes.float64 else dtypes.float32
-    uniform = _unit(generator, count if dtype.itemsize >= 4 else whole, wide)
-    made = _box_muller(uniform.narrow(0, 0, whole).view(whole // 16, 2, 8))
-    if whole == count:
-        return made
-    last = _box_muller(_unit(generator, 16, wide).view(1, 2, 8))
-    return cat([made.narrow(0, 0, count - 16), last])
-
-
-def _box_muller(uniform: Tensor) -> Tensor:
-    radius = (-2.0 * (1.0 - uniform.select(1, 0)).log()).sqrt()
-    angle = uniform.select(1, 1) * (2.0 * math.pi)
-    return stack([radius * angle.cos(), radius * angle.sin()], 1).view(-1)
-
-
-def _normal_serial(generator: Generator, count: int) -> Tensor:
-    """Fewer than 16 numbers, float64: pairs one after another, the second of a pair kept for the next call."""
-    pairs = (count + 1) // 2
-    state, spare = generator.state, generator.spare
-    with no_recording():
-        words, after = apply_several(mt19937, state, n=4 * pairs)
-        kept = spare.select(0, 0) != 0
-        uniform = _uniform64(words, 2 * pairs).view(pairs, 2)
-        radius = (-2.0 * apply(transcendental.log1p, -uniform.select(1, 1))).sqrt()
-        angle = uniform.select(1, 0) * (2.0 * math.pi)
-        fresh = stack([radius * angle.cos(), radius * angle.sin()], 1).view(-1)
-        shifted = cat([spare.narrow(0, 1, 1), fresh])
-        numbers = where(kept, shifted.narrow(0, 0, count), fresh.narrow(0, 0, count))
-        flag = spare.narrow(0, 0, 1)
-        if count % 2 == 0:
-            left = where(kept, fresh.narrow(0, count - 1, 1), spare.narrow(0, 1, 1))
-        else:
-            # With a spare at hand one pair fewer is drawn.
-            shorter = apply_several(mt19937, state, n=4 * (pairs - 1))[1] if pairs > 1 else state.clone()
-            after = where(kept, shorter, after)
-            flag, left = 1.0 - flag, fresh.narrow(0, count, 1)
-        assign(state, after)
-        assign(spare, cat([flag, left]))
-    return numbers
-
-
-def _normal(generator: Generator, shape: Any, dtype: DType, mean: float, std: float, contiguous: bool = True) -> Tensor:
-    """Normal numbers. PyTorch draws few of them, and those for memory that is not in row-major order, one by one."""
-    if std < 0:
-        raise SpecError("IG242", f"normal expects std >= 0.0, but found std {std}", where=user_line())
-    count = _known_count(shape)
-    if count == 0:
-        return splat(0.0, dtype, shape)
-    numbers = _normal_fill(generator, count, dtype) if count >= 16 and contiguous else _normal_serial(generator, count)
-    return cast_to(_affine(numbers, std, mean), dtype).view(shape)
-
-
-def _known_count(shape: Any) -> int:
-    """The number of elements. Raises TraceError (IG192) for a shape with a named size."""
-    count = product(shape)
-    if isinstance(count, int):
-        return count
-    raise TraceError(
-        "IG192",
-        f"normal numbers of shape {list(shape)} cannot be compiled: how they are drawn depends on how many there are",
-        where=user_line(),
-        fix="a shape of plain sizes, or numbers drawn outside and passed as an argument",
-    )
-
-
-def _affine(x: Tensor, scale: Any, shift: Any) -> Tensor:
-    """x * scale + shift, leaving out what changes nothing."""
-    x = x if scale == 1 else x * scale
-    return x if shift == 0 else x + shift
 
 
 def _floating(dtype: DType | None) -> DType:
@@ -171,7 +57,7 @@ def rand(
     """Uniform in [0, 1)."""
     check_device(device)
     shape, kind = shape_from(size), _floating(dtype)
-    return marked(_uniform(generator or default_generator, shape, kind), requires_grad)
+    return marked(uniform_numbers(generator or default_generator, shape, kind), requires_grad)
 
 
 def randn(
@@ -184,7 +70,7 @@ def randn(
     """Normal with mean 0 and standard deviation 1."""
     check_device(device)
     shape, kind = shape_from(size), _floating(dtype)
-    return marked(_normal(generator or default_generator, shape, kind, 0.0, 1.0), requires_grad)
+    return marked(normal_numbers(generator or default_generator, shape, kind, 0.0, 1.0), requires_grad)
 
 
 def randint(
@@ -206,25 +92,19 @@ def randint(
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
+    if high is None or size is None or isinstance(size, int):
+        raise DTypeError(
+            "IG345",
+            f"randint(): high={high}, size={size}: the end of the range or the size, a tuple of ints, is missing",
+            where=user_line(),
+            fix="randint(high, size) or randint(low, high, size), with a tuple for the size",
+        )
     low, high = 0 if low is None else int(low), int(high)
     if high <= low:
         raise _no_integers(low, high)
     shape = shape_from((size,) if isinstance(size, int) else tuple(size))
-    drawn = _integers(generator or default_generator, shape, low, high - low)
+    drawn = integers(generator or default_generator, shape, low, high - low)
     return marked(cast_to(drawn, dtype or dtypes.int64), requires_grad)
-
-
-def _integers(generator: Generator, shape: Any, low: int, span: int, wide: bool | None = None) -> Tensor:
-    """low + word % span. `wide`: two words per number; so it is for a span of 2^28 or more."""
-    count = product(shape)
-    if not (span >= 1 << 28 if wide is None else wide):
-        number = cast_to(generator.words(count), dtypes.int64) % span
-    else:
-        pairs = cast_to(generator.words(2 * count), dtypes.uint64).view(count, 2)
-        high_word = apply(elementwise.shl, pairs.select(1, 0), splat(32, dtypes.uint64, (count,)))
-        joined = apply(elementwise.or_, high_word, pairs.select(1, 1))
-        number = cast_to(apply(elementwise.remainder, joined, splat(span, dtypes.uint64, (count,))), dtypes.int64)
-    return (number if low == 0 else number + low).view(shape)
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
@@ -234,28 +114,12 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
         raise ShapeError("IG202", f"randperm: n must be non-negative, not {n}", where=user_line())
     words = (generator or default_generator).words(max(n - 1, 0))
     if modes.trace is not None:
-        return cast_to(_exchanged(words, n), dtype or dtypes.int64)
+        return cast_to(exchanged(words, n), dtype or dtypes.int64)
     steps = (array_of(words).astype(np.int64) % np.arange(n, 1, -1)).tolist()
     order = list(range(n))
     for i, step in enumerate(steps):
         order[i], order[i + step] = order[i + step], order[i]
     return tensor_from_array(np.array(order, (dtype or dtypes.int64).numpy))
-
-
-def _exchanged(words: Tensor, n: int) -> Tensor:
-    """0 .. n - 1 after the exchange of i with i + words[i] % (n - i), for one i after the other, as a scan."""
-    order = apply(iota, type=TensorType(dtypes.int64, (n,)), axis=0)
-    if n < 2:
-        return order
-    place = order.narrow(0, 0, n - 1)
-    other = place + cast_to(words, dtypes.int64) % (n - place)
-    # Each step reads two elements and writes them back exchanged.
-    carry = make_input(type=TensorType(dtypes.int64, (n,)), name="order")
-    pair = make_input(type=TensorType(dtypes.int64, (2,)), name="pair")
-    exchanged = put(carry, pair, flip(take(carry, pair, axis=0), axes=(0,)), axis=0)
-    body = Graph((carry, pair), (exchanged,), (), "exchange")
-    pairs = stack([place, other], 1)
-    return apply_several(scan, order, pairs, body=body, carries=1, xs=1, length=n - 1)[0]
 
 
 def normal(
@@ -273,10 +137,10 @@ def normal(
     chosen = generator or default_generator
     if size is not None:
         shape = shape_from((size,) if isinstance(size, int) else tuple(size))
-        return marked(_normal(chosen, shape, _floating(dtype), mean, std), requires_grad)
+        return marked(normal_numbers(chosen, shape, _floating(dtype), mean, std), requires_grad)
     like = mean if hasattr(mean, "_layout") else std
     shape = (mean + std)._layout.shape
-    drawn: Tensor = _normal(chosen, shape, like._layout.dtype, 0.0, 1.0) * std + mean
+    drawn: Tensor = normal_numbers(chosen, shape, like._layout.dtype, 0.0, 1.0) * std + mean
     return drawn
 
 
@@ -304,7 +168,7 @@ def _check_probabilities(name: str, input: Tensor, high: float | None) -> None:
 def _below(generator: Generator, probability: Tensor) -> Tensor:
     """True with the probability that the element is. PyTorch draws in the type of the probabilities."""
     kind = probability._layout.dtype
-    drawn = _unit(generator, probability._layout.numel, kind)
+    drawn = unit_numbers(generator, probability._layout.numel, kind)
     return drawn.view(probability._layout.shape) < probability.detach()
 
 
@@ -353,19 +217,13 @@ def multinomial(
         sums = rows.detach().double().cumsum(1)
         bounds = sums / sums.narrow(1, shape[1] - 1, 1)
         count = shape[0] * num_samples
-        drawn = _uniform64(chosen.words(2 * count), count).view(shape[0], num_samples)
+        drawn = uniform64(chosen.words(2 * count), count).view(shape[0], num_samples)
         found = (bounds.unsqueeze(1) <= drawn.unsqueeze(2)).sum(2)
     else:
         # One exponential number per element; the largest ratios win (Efraimidis & Spirakis 2006).
-        waits = cast_to(_exponential(chosen, shape), rows._layout.dtype)
+        waits = cast_to(exponential_numbers(chosen, shape), rows._layout.dtype)
         found = (rows.detach() / waits).topk(num_samples, 1).indices
     return found if input._layout.ndim == 2 else found.view(num_samples)
-
-
-def _exponential(generator: Generator, shape: Any) -> Tensor:
-    """-log(1 - u), float64."""
-    count = product(shape)
-    return (-apply(transcendental.log1p, -_uniform64(generator.words(2 * count), count))).view(shape)
 
 
 # ---- in place
@@ -382,7 +240,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
             where=user_line(),
         )
     chosen = generator or default_generator
-    return _assign_drawn(self, lambda shape: _uniform(chosen, shape, kind, a, b))
+    return _assign_drawn(self, lambda shape: uniform_numbers(chosen, shape, kind, a, b))
 
 
 def _assign_drawn(target: Tensor, draw: Callable[[Any], Tensor]) -> Tensor:
@@ -401,7 +259,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     check_writable(self)
     kind = _floating(self._layout.dtype)
     chosen, contiguous = generator or default_generator, self._layout.contiguous
-    return _assign_drawn(self, lambda shape: _normal(chosen, shape, kind, mean, std, contiguous))
+    return _assign_drawn(self, lambda shape: normal_numbers(chosen, shape, kind, mean, std, contiguous))
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
@@ -419,7 +277,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
 def chance(generator: Generator, shape: Any, p: float) -> Tensor:
     """True with probability p. PyTorch built with MKL draws these from other streams, which nobody can match."""
     count = product(shape)
-    return (_uniform64(generator.words(2 * count), count) < p).view(shape)
+    return (uniform64(generator.words(2 * count), count) < p).view(shape)
 
 
 def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
@@ -434,7 +292,7 @@ def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: G
     if high <= low:
         raise _no_integers(low, high)
     span = high - low
-    return _assign_drawn(self, lambda shape: cast_to(_integers(chosen, shape, low, span, wide), layout.dtype))
+    return _assign_drawn(self, lambda shape: cast_to(integers(chosen, shape, low, span, wide), layout.dtype))
 
 
 def _exact_limit(dtype: DType) -> int:
@@ -456,7 +314,7 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | Non
     kind, chosen = _floating(self._layout.dtype), generator or default_generator
     if lambd <= 0:
         raise SpecError("IG242", f"exponential_ expects lambda > 0.0, but found lambda={lambd}", where=user_line())
-    return _assign_drawn(self, lambda shape: cast_to(_exponential(chosen, shape) / lambd, kind))
+    return _assign_drawn(self, lambda shape: cast_to(exponential_numbers(chosen, shape) / lambd, kind))
 
 
 def _at_positive(name: str, what: str, value: float, good: bool) -> None:
@@ -471,15 +329,10 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
     dtype, chosen = self._layout.dtype, generator or default_generator
 
     def draw(shape: Any) -> Tensor:
-        trials = (_doubles(chosen, shape).log() / math.log1p(-p)).ceil()
+        trials = (doubles(chosen, shape).log() / math.log1p(-p)).ceil()
         return cast_to(trials, dtype)
 
     return _assign_drawn(self, draw)
-
-
-def _doubles(generator: Generator, shape: Any) -> Tensor:
-    count = product(shape)
-    return _uniform64(generator.words(2 * count), count).view(shape)
 
 
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
@@ -489,8 +342,8 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator:
     kind, chosen = _floating(self._layout.dtype), generator or default_generator
 
     def draw(shape: Any) -> Tensor:
-        numbers = _normal_serial(chosen, _known_count(shape))
-        return cast_to(_affine(numbers, std, mean).exp(), kind).view(shape)
+        numbers = normal_serial(chosen, known_count(shape))
+        return cast_to(affine(numbers, std, mean).exp(), kind).view(shape)
 
     return _assign_drawn(self, draw)
 
@@ -502,8 +355,8 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
     kind, chosen = _floating(self._layout.dtype), generator or default_generator
 
     def draw(shape: Any) -> Tensor:
-        turned = ((_doubles(chosen, shape) - 0.5) * math.pi).tan()
-        return cast_to(_affine(turned, sigma, median), kind)
+        turned = ((doubles(chosen, shape) - 0.5) * math.pi).tan()
+        return cast_to(affine(turned, sigma, median), kind)
 
     return _assign_drawn(self, draw)
 
@@ -539,7 +392,7 @@ class _Stream:
     def __call__(self) -> float:
         if not self.chunk:
             words = self.generator.words(512)
-            self.chunk = array_of(_uniform64(words, 256)).tolist()[::-1]
+            self.chunk = array_of(uniform64(words, 256)).tolist()[::-1]
         self.used += 1
         return self.chunk.pop()
 
