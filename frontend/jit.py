@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from ingot.running import (
 )
 from ingot.runtime import dispatch
 from ingot.runtime.errors import SpecError, TraceError
+from ingot.runtime.lazy import lazy
 from ingot.runtime.log import log, notice
 from ingot.runtime.specialise import Specialisation
 from ingot.source_lines import user_line
@@ -465,3 +466,15 @@ def _changed() -> None:
 
 
 Defaults.on_change = _changed
+
+if not TYPE_CHECKING:
+    # `from ingot.jit import script` asks this module, where the names are not.
+    __getattr__ = lazy(
+        __name__,
+        names={
+            "ingot.scripting": (
+                "script trace trace_module script_if_tracing freeze optimize_for_inference export ignore unused "
+                "annotate is_scripting is_tracing Final"
+            )
+        },
+    )

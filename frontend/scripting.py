@@ -7,7 +7,7 @@ they are given, which then runs in `ingot.jit` as well as outside.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ingot.jit import jit as jit
 
@@ -91,3 +91,4 @@ NAMES: tuple[Callable[..., Any], ...] = (
 
 for _function in NAMES:
     setattr(jit, _function.__name__, _function)
+jit.Final = Final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
@@ -33,6 +34,14 @@ class Model(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return doubled(x) + (0 if JIT.is_scripting() or JIT.is_tracing() else 1)
+
+
+def test_names_are_those_of_a_module_too() -> None:
+    module = importlib.import_module("ingot.jit")
+    for name in ("script", "trace", "ignore", "is_scripting", "Final"):
+        assert getattr(module, name) is getattr(JIT, name)
+    with pytest.raises(AttributeError, match="no attribute 'scripted'"):
+        _ = module.scripted
 
 
 def test_script_and_trace_give_back_what_they_are_given() -> None:
