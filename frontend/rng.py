@@ -5,6 +5,7 @@ The state is a pair of tensors, so that compiled functions capture and advance i
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,11 @@ class Generator:
         return self._made()[1]
 
     def manual_seed(self, seed: int) -> Generator:
-        """Start the stream that belongs to a seed."""
-        self._seed = seed & 0xFFFFFFFFFFFFFFFF
+        """Start the stream that belongs to a seed of 64 bits, with a sign or without. Raises SpecError (IG211) else."""
+        number = operator.index(seed)
+        if not -(1 << 63) <= number < 1 << 64:
+            raise SpecError("IG211", f"manual_seed: the seed {number} has more than 64 bits", where=user_line())
+        self._seed = number & 0xFFFFFFFFFFFFFFFF
         with no_recording():
             assign(self.state, _constant(mt19937_seed(self._seed)))
             assign(self.spare, _constant(np.zeros(2)))
@@ -124,7 +128,7 @@ default_generator = Generator()
 
 def manual_seed(seed: int) -> Generator:
     """Seed the default generator: a seeded script draws PyTorch's numbers."""
-    return default_generator.manual_seed(seed)
+    return default_generator.manual_seed(int(seed))
 
 
 def seed() -> int:

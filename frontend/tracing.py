@@ -343,6 +343,10 @@ _USES = {
         "IG182",
         "x.index_select(dim, i), x.gather(dim, i) or x[i.view(1)] for an index; a Python int for a size or a count",
     ),
+    "pack_padded_sequence()": (
+        "IG184",
+        "lengths as a list of ints (lengths.tolist(), outside), compiled for each; or the padded batch and a mask",
+    ),
 }
 
 

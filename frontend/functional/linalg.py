@@ -17,6 +17,7 @@ from ingot.runtime.layout import broadcast_shapes
 from ingot.source_lines import user_line
 
 if TYPE_CHECKING:
+    from ingot.runtime.dtypes import DType
     from ingot.tensor import Tensor
 
 
@@ -35,12 +36,19 @@ def _checked(name: str, a: Tensor, b: Tensor) -> None:
             "IG227",
             f"{name}: expected both operands to have the same dtype, but got {x} and {y}",
             where=user_line(),
-            fix=f"one dtype for both, for example b.to({x})",
+            fix=f"one dtype for both, for example {_same_dtype(name, x, y)}",
         )
     if x.kind == "b":
         raise DTypeError(
             "IG215", f"{name} is not defined for bool tensors", where=user_line(), fix="a.float() @ b.float()"
         )
+
+
+def _same_dtype(name: str, x: DType, y: DType) -> str:
+    """The conversion that is most likely meant: of data to the weights, of integers to floats."""
+    if name == "linear":
+        return f"input.to({y})"
+    return f"a.to({y})" if y.is_floating_point and not x.is_floating_point else f"b.to({x})"
 
 
 def _mismatch(name: str, a: Tensor, b: Tensor, why: str) -> ShapeError:

@@ -127,7 +127,7 @@ class _ConvNd(Module):
         return text + (f", padding_mode={self.padding_mode}" if self.padding_mode != "zeros" else "")
 
 
-class _Plain(_ConvNd):
+class _Convolution(_ConvNd):
     def __init__(
         self,
         in_channels: int,
@@ -158,28 +158,28 @@ class _Plain(_ConvNd):
         )
 
 
-class Conv1d(_Plain):
+class Conv1d(_Convolution):
     """`conv1d` with weight [out_channels, in_channels / groups, k] and bias [out_channels]."""
 
     rank = 1
     apply_function = staticmethod(convolution.conv1d)
 
 
-class Conv2d(_Plain):
+class Conv2d(_Convolution):
     """`conv2d` with weight [out_channels, in_channels / groups, kh, kw] and bias [out_channels]."""
 
     rank = 2
     apply_function = staticmethod(convolution.conv2d)
 
 
-class Conv3d(_Plain):
+class Conv3d(_Convolution):
     """`conv3d` with weight [out_channels, in_channels / groups, kd, kh, kw] and bias [out_channels]."""
 
     rank = 3
     apply_function = staticmethod(convolution.conv3d)
 
 
-class _Transposed(_ConvNd):
+class _TransposedConvolution(_ConvNd):
     transposed = True
 
     def __init__(
@@ -224,21 +224,21 @@ class _Transposed(_ConvNd):
         return function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
 
-class ConvTranspose1d(_Transposed):
+class ConvTranspose1d(_TransposedConvolution):
     """`conv_transpose1d` with weight [in_channels, out_channels / groups, k] and bias [out_channels]."""
 
     rank = 1
     apply_function = staticmethod(convolution.conv_transpose1d)
 
 
-class ConvTranspose2d(_Transposed):
+class ConvTranspose2d(_TransposedConvolution):
     """`conv_transpose2d` with weight [in_channels, out_channels / groups, kh, kw] and bias [out_channels]."""
 
     rank = 2
     apply_function = staticmethod(convolution.conv_transpose2d)
 
 
-class ConvTranspose3d(_Transposed):
+class ConvTranspose3d(_TransposedConvolution):
     """`conv_transpose3d` with weight [in_channels, out_channels / groups, kd, kh, kw] and bias [out_channels]."""
 
     rank = 3
