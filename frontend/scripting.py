@@ -89,6 +89,5 @@ NAMES: tuple[Callable[..., Any], ...] = (
     is_tracing,
 )
 
-for _function in NAMES:
-    setattr(jit, _function.__name__, _function)
-jit.Final = Final
+for _name, _value in [*[(_function.__name__, _function) for _function in NAMES], ("Final", Final)]:
+    setattr(jit, _name, _value)

@@ -458,7 +458,7 @@ def test_compiling_while_a_profiler_runs() -> None:
     profile.enable()
     try:
         trainer.step(ingot.ones(3))
-        inside = sys.getprofile()
+        inside: Any = sys.getprofile()
     finally:
         profile.disable()
     assert inside is profile or inside is None
