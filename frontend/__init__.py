@@ -77,8 +77,6 @@ from ingot.runtime import dtypes as _dtypes
 from ingot.runtime.errors import IngotError as IngotError
 from ingot.runtime.lazy import lazy as _lazy
 from ingot.scripting import jit as jit
-from ingot.serialization import load as load
-from ingot.serialization import save as save
 from ingot.settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from ingot.settings import get_default_device as get_default_device
 from ingot.settings import get_deterministic_debug_mode as get_deterministic_debug_mode
@@ -144,14 +142,18 @@ if TYPE_CHECKING:
     from ingot import optim as optim
     from ingot import profiler as profiler
     from ingot import random as random
+    from ingot import serialization as serialization
     from ingot import special as special
     from ingot import testing as testing
     from ingot import utils as utils
     from ingot import version as version
+    from ingot.serialization import load as load
+    from ingot.serialization import save as save
 else:
     # What few programs use, or what brings the whole compiler with it.
     __getattr__ = _lazy(
         __name__,
         "accelerator amp aot backends cuda distributed distributions fft linalg optim "
-        "profiler random special testing utils version",
+        "profiler random serialization special testing utils version",
+        {"ingot.serialization": "load save"},
     )

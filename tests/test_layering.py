@@ -20,7 +20,8 @@ HEAVY = (
     *("llvmlite", "numba", "ml_dtypes", "safetensors", "scipy", "sklearn", "tqdm", "rich", "torch", "jax"),
     *("multiprocessing", "socket", "tempfile", "zipfile"),
     *("ingot.compiler.pipeline", "ingot.compiler.aot", "ingot.compiler.codegen", "ingot.nn.lazy", "ingot.nn.modules"),
-    *("ingot.autograd.profiler", "ingot.distributions", "ingot.linalg", "ingot.optim", "ingot.testing", "ingot.utils"),
+    *("ingot.autograd.profiler", "ingot.distributions", "ingot.linalg", "ingot.optim", "ingot.utils"),
+    *("ingot.serialization", "ingot.testing"),
 )
 
 
