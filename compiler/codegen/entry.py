@@ -24,7 +24,15 @@ ALONE_BELOW = 1_500.0  # … and under which not even one that is awake helps: h
 THREADS = 64  # scratch is laid out for this many; a context with more threads runs the kernels that need scratch alone
 CONTEXT_SIZE, CONTEXT_THREADS, CONTEXT_PARALLEL_FOR, CONTEXT_IF_AWAKE = 0, 8, 16, 32  # byte offsets in ingot_context
 
+MANY = 64  # kernels of a program from which on their places are tables: code that finds them takes LLVM 0.4 ms each
+
 Pointers = Callable[[Place], Reg]
+
+
+class Table(tuple[int, ...]):
+    """Places of a kernel's buffers: bytes of the workspace, or -1 - the number of an input or output."""
+
+    __slots__ = ()
 
 
 class EntryEmitter:
@@ -50,7 +58,8 @@ class EntryEmitter:
         self.bufs, self.dims, self.workspace, self.context = self.f.params
         self.sizes = Sizes(self.f, dims, lambda: self.dims)
         self.scratch = 0
-        self.frame = 0
+        self.frame = self.launches = 0
+        self.tables: dict[str, str] = {}
         self.shares = self.fails = False
         self.parallel_for = self.if_awake = self.f.const("ptr", 0)
         self.has_room = self.f.const("i1", True)  # whether the scratch of all the context's threads has been laid out
@@ -106,6 +115,7 @@ class EntryEmitter:
         for step in plan.steps:
             match step:
                 case Launch(kernel, buffers):
+                    self.launches += 1
                     self.frame = max(self.frame, len(buffers) + 3)
                     emitted = self.kernels(kernel)
                     self.fails = self.fails or emitted.fails
@@ -124,11 +134,15 @@ class EntryEmitter:
     def steps(self, plan: Plan, pointer: Pointers) -> None:
         for step in plan.steps:
             self.step(step, pointer)
+            # Addresses are cheap to find again, and hundreds of them alive at once are not: with 475 kernels this
+            # function alone took LLVM 290 ms, a quarter of the whole program.
+            self.f.begin_anew()
 
     def step(self, step: Step, pointer: Pointers) -> None:
         match step:
             case Launch(kernel, buffers):
-                self.launch(self.kernels(kernel), [pointer(b) for b in buffers])
+                table = self.table(buffers) if self.launches >= MANY and pointer == self.top_level else None
+                self.launch(self.kernels(kernel), table or [pointer(b) for b in buffers])
             case Copy(source, target, type):
                 self.copy(pointer(source), pointer(target), product(type.shape) * type.dtype.itemsize)
             case Branch():
@@ -138,11 +152,32 @@ class EntryEmitter:
             case Scan():
                 self.scan(step, pointer)
 
-    def launch(self, kernel: Emitted, buffers: Sequence[Reg]) -> None:
+    def table(self, buffers: Sequence[Place]) -> Table | None:
+        """The places as constant numbers, if they are: bytes of the workspace, or -1 - the number of a buffer."""
+        found = []
+        for region, at in buffers:
+            if not isinstance(at, int) or region == "constant":
+                return None
+            number = at + len(self.plan.inputs) if region == "output" else at
+            found.append(at if region == "workspace" else -1 - number)
+        return Table(found)
+
+    def fill_frame(self, buffers: Sequence[Reg] | Table) -> None:
+        f, frame = self.f, self.frame_pointer
+        if not isinstance(buffers, Table):
+            for i, buffer in enumerate(buffers):
+                f.store(buffer, f.offset(frame, 8 * i))
+            return
+        fill = self.module.once("fill_frame", lambda: define_fill_frame(self.module))
+        text = f"[{len(buffers)} x i64] [{', '.join(f'i64 {n}' for n in buffers)}], align 8"
+        table = self.tables.setdefault(text, f"places{len(self.tables)}")
+        self.module.constant(table, text)
+        f.effect(f"call void @{fill}({frame}, ptr @{table}, i64 {len(buffers)}, {self.bufs}, {self.workspace})")
+
+    def launch(self, kernel: Emitted, buffers: Sequence[Reg] | Table) -> None:
         """Fill the frame and call the kernel, shared between threads where that can pay."""
         f, frame = self.f, self.frame_pointer
-        for i, buffer in enumerate(buffers):
-            f.store(buffer, f.offset(frame, 8 * i))
+        self.fill_frame(buffers)
         if kernel.scratch:
             f.store(f.offset(self.workspace, self.sizes(self.plan.arena)), f.offset(frame, 8 * len(buffers)))
         if self.sizes.names:
@@ -151,24 +186,14 @@ class EntryEmitter:
             f.store(self.status, f.offset(frame, 8 * (len(buffers) + 2)))
         units = self.sizes(kernel.units)
 
-        def alone() -> list[Reg]:
-            f.effect(f"call void @{kernel.name}({frame}, i64 0, {units}, i64 0)")
-            return []
-
-        share = self.if_awake if kernel.cost < SERIAL_BELOW else self.parallel_for
-        if kernel.scratch and not runs_alone(kernel):
-            share = f.select(self.has_room, share, f.const("ptr", 0))
-
-        def shared() -> list[Reg]:
-            f.effect(
-                f"call void {share.name}({self.context}, ptr @{kernel.name}, {frame}, {units}, i64 {kernel.grain})"
-            )
-            return []
-
         if runs_alone(kernel):
-            alone()
-        else:
-            f.if_(f.cmp("ne", share, f.const("ptr", 0)), shared, alone)
+            f.effect(f"call void @{kernel.name}({frame}, i64 0, {units}, i64 0)")
+            return
+        share = self.if_awake if kernel.cost < SERIAL_BELOW else self.parallel_for
+        if kernel.scratch:
+            share = f.select(self.has_room, share, f.const("ptr", 0))
+        run = self.module.once("run_shared", lambda: define_run_shared(self.module))
+        f.effect(f"call void @{run}({share}, {self.context}, ptr @{kernel.name}, {frame}, {units}, i64 {kernel.grain})")
 
     def copy(self, source: Reg, target: Reg, size: Size) -> None:
         self.module.declare("memcpy", "declare ptr @memcpy(ptr, ptr, i64)")
@@ -239,6 +264,41 @@ class EntryEmitter:
             return []
 
         f.loop(0, length, 1, body)
+
+
+def define_fill_frame(module: Module) -> None:
+    """Write the addresses of a `Table` into the frame."""
+    parameters = [("ptr", "frame"), ("ptr", "table"), ("i64", "count"), ("ptr", "bufs"), ("ptr", "workspace")]
+    f = Function(module, "fill_frame", parameters)
+    frame, table, count, bufs, workspace = f.params
+
+    def one(i: Reg, _: list[Reg]) -> list[Reg]:
+        at = f.load(f.offset(table, i, 8), "i64")
+        buffer = f.offset(bufs, f.sub(f.const("i64", -1), at), 8)
+        own, given = f.offset(workspace, at), lambda: [f.load(buffer, "ptr")]
+        f.store(f.if_(f.cmp("sge", at, f.const("i64", 0)), lambda: [own], given)[0], f.offset(frame, i, 8))
+        return []
+
+    f.loop(0, count, 1, one)
+    f.finish()
+
+
+def define_run_shared(module: Module) -> None:
+    """Run a kernel through the function that shares it between threads, or alone where there is none."""
+    names = ("share", "ctx", "kernel", "frame")
+    f = Function(module, "run_shared", [*(("ptr", n) for n in names), ("i64", "units"), ("i64", "grain")])
+    share, context, kernel, frame, units, grain = f.params
+
+    def shared() -> list[Reg]:
+        f.effect(f"call void {share.name}({context}, {kernel}, {frame}, {units}, {grain})")
+        return []
+
+    def alone() -> list[Reg]:
+        f.effect(f"call void {kernel.name}({frame}, i64 0, {units}, i64 0)")
+        return []
+
+    f.if_(f.cmp("ne", share, f.const("ptr", 0)), shared, alone)
+    f.finish()
 
 
 def runs_alone(kernel: Emitted) -> bool:

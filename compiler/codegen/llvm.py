@@ -90,6 +90,14 @@ class Function:
         """An instruction without a result, at the current place."""
         self.scopes[-1].lines.append(f"  {text}")
 
+    def begin_anew(self) -> None:
+        """What was computed outside of loops is forgotten: code from here on computes it again where it needs it."""
+        if self.level == 0:
+            label = self.fresh("step")
+            self.scopes[0].lines += [f"  br label %{label}", f"{label}:"]
+            self.scopes[0].known.clear()
+            self.scopes[0].label = label
+
     def finish(self, result: Reg | str | None = None) -> None:
         """Return (`void` without a result) and add the function to its module."""
         if len(self.scopes) != 1:

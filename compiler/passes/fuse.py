@@ -152,11 +152,13 @@ class Fusion:
     def merge(self, into: Group, other: Group) -> Group:
         """Make one group of two; the caller has settled style, domain and reduced axes."""
         gone, stays = 1 << other.number, 1 << into.number
-        into.before = (into.before | other.before) & ~(gone | stays)
-        into.reads = (into.reads | other.reads) & ~(gone | stays)
+        either, known = gone | stays, into.before
+        into.before = (into.before | other.before) & ~either
+        into.reads = (into.reads | other.reads) & ~either
         into.apart |= other.apart
-        either = gone | stays
-        for group in self.groups.values():
+        # Nothing reads the group of the value at hand yet: without news for those that read `into`, none changes.
+        news = into.before != known or other.number != self.count - 1
+        for group in self.groups.values() if news else ():
             if group.before & either:
                 group.before = (group.before | into.before | stays) & ~gone
                 if group.reads & gone:

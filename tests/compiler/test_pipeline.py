@@ -9,6 +9,7 @@ from random_graphs import assert_close, draw
 from running import run_program
 
 from ingot.compiler import pipeline
+from ingot.compiler.codegen import entry
 from ingot.compiler.codegen.joined import joined
 from ingot.compiler.codegen.target import host, named
 from ingot.compiler.dims import Dim
@@ -117,6 +118,16 @@ def test_random_programs_in_parts(seed: int, monkeypatch: pytest.MonkeyPatch) ->
     graph, arrays = draw(seed)
     want = run_program(pipeline.compile(graph, name="test"), arrays)
     monkeypatch.setattr(pipeline, "PART", 1)
+    for got, expected in zip(run_program(pipeline.compile(graph, name="test"), arrays), want, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_places_as_tables(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of many kernels find the addresses of buffers in tables."""
+    graph, arrays = draw(seed)
+    want = run_program(pipeline.compile(graph, name="test"), arrays)
+    monkeypatch.setattr(entry, "MANY", 1)
     for got, expected in zip(run_program(pipeline.compile(graph, name="test"), arrays), want, strict=True):
         np.testing.assert_array_equal(got, expected)
 
