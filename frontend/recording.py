@@ -424,10 +424,10 @@ def _result(
         root = next(iter(roots.values()), None)
         if root is not None and root._view is not None and root._view.chain:
             return _fresh(trace, outputs, leaf)
-        base = Fresh(outputs.add(storage.value)) if root is None else _fresh(trace, outputs, root)
-        if not isinstance(base, Fresh):
+        made = Fresh(outputs.add(storage.value)) if root is None else _fresh(trace, outputs, root)
+        if not isinstance(made, Fresh):
             return _fresh(trace, outputs, leaf)
-        outputs.shared[id(storage)] = base
+        base = outputs.shared[id(storage)] = made
     if _flows(leaf):
         return ViewThrough(base, _steps_to(leaf)[1])
     return base if not base.requires_grad and _is_whole(leaf) else ViewOf(base, leaf._layout, leaf._offset)
