@@ -11,7 +11,8 @@ from ingot.core import array_of, is_traced
 from ingot.creation import ones_like, zeros_like
 from ingot.functional.arithmetic import div, mul, where
 from ingot.functional.gathering import index_select
-from ingot.functional.reductions import cumsum, norm, sum
+from ingot.functional.matrix_norms import vector_norm
+from ingot.functional.reductions import cumsum, sum
 from ingot.functional.reductions import max as largest
 from ingot.gate import apply
 from ingot.modes import modes, no_grad
@@ -89,7 +90,7 @@ def _ones_at(input: Tensor, weight: Tensor) -> Tensor:
 @no_grad()
 def _shorten(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
     """Rows at the indices with a norm above `max_norm` are scaled to it (aten's embedding_renorm_)."""
-    sizes = norm(weight, norm_type, 1, True)
+    sizes = vector_norm(weight, norm_type, 1, True)
     used = zeros_like(sizes).index_add(0, input.reshape(-1), _ones_at(input, weight).unsqueeze(1)) > 0
     assign(weight, weight * (max_norm / (sizes + 1e-7)).where((sizes > max_norm) & used, ones_like(sizes)))
 

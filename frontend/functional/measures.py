@@ -11,7 +11,8 @@ from ingot.compiler.ops import view as view_rows
 from ingot.core import own_array, tensor_from_array
 from ingot.functional.arithmetic import add, div, gt, logaddexp, mul, sub, where
 from ingot.functional.gathering import index_select
-from ingot.functional.reductions import axis_of, norm, sum
+from ingot.functional.matrix_norms import vector_norm
+from ingot.functional.reductions import axis_of, sum
 from ingot.functional.shaping import reshape, sliced, unsqueeze
 from ingot.functional.unary import floating
 from ingot.gate import apply
@@ -35,21 +36,21 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
             f"cdist: X1 and X2 must have at least two dimensions and the same number of columns: {list(a)}, {list(b)}",
             where=user_line(),
         )
-    return norm(sub(unsqueeze(x1, -2), unsqueeze(x2, -3)), p, -1)
+    return vector_norm(sub(unsqueeze(x1, -2), unsqueeze(x2, -3)), p, -1)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """The p-norms of the differences of all pairs of rows, the first row's first."""
     size: Any = input._layout.shape[0]
     first, second = (tensor_from_array(own_array(i.astype(np.int64))) for i in np.triu_indices(size, 1))
-    return norm(sub(index_select(input, 0, first), index_select(input, 0, second)), p, 1)
+    return vector_norm(sub(index_select(input, 0, first), index_select(input, 0, second)), p, 1)
 
 
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Each slice along `dim` scaled down to the p-norm `maxnorm` where its norm is larger."""
     axis = axis_of(input, dim)
     others = [i for i in range(input._layout.ndim) if i != axis]
-    size = norm(input, p, others, True)
+    size = vector_norm(input, p, others, True)
     return mul(input, where(gt(size, maxnorm), div(maxnorm, add(size, 1e-7)), 1.0))
 
 

@@ -12,7 +12,6 @@ from ingot.compiler.ops import index as index_rows
 from ingot.compiler.ops import view as view_rows
 from ingot.composite import composite
 from ingot.functional.arithmetic import div, eq, ne, sub, where
-from ingot.functional.arithmetic import pow as power
 from ingot.functional.unary import abs, exp, floating, log, nan_to_num, sqrt, square
 from ingot.gate import apply
 from ingot.promote import cast_to, expand_to, splat, unified
@@ -312,28 +311,6 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:
     """(standard deviation, mean) over `dim`."""
     return std(input, dim, unbiased, keepdim, correction=correction), mean(input, dim, keepdim)
-
-
-def norm(input: Tensor, p: Any = "fro", dim: Dims = None, keepdim: bool = False, dtype: DType | None = None) -> Tensor:
-    """The p-norm of the elements over `dim`: p = 2 ("fro"), 1, 0, inf, -inf or any number."""
-    x = floating(input if dtype is None else cast_to(input, dtype))
-    if p == "fro" or p == 2:
-        return root(sum(square(x), dim, keepdim))
-    size = abs(x)
-    if p == 1:
-        return sum(size, dim, keepdim)
-    if p == math.inf:
-        return amax(size, dim, keepdim)
-    if p == -math.inf:
-        return amin(size, dim, keepdim)
-    if p == 0:
-        return sum(cast_to(ne(x, 0), x._layout.dtype), dim, keepdim)
-    # Powers below 1 have no derivative at 0; there the gradient is 0.
-    zero = eq(size, 0)
-    powers = where(zero, size, power(where(zero, splat(1.0, x._layout.dtype, x._layout.shape), size), p))
-    total = sum(powers if p > 0 else power(size, p), dim, keepdim)
-    none = eq(total, 0)
-    return where(none, total, power(where(none, splat(1.0, x._layout.dtype, total._layout.shape), total), 1.0 / p))
 
 
 @composite
