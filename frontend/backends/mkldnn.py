@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
+
+from ingot.backends.switches import switched
 
 enabled = True
 deterministic = False
@@ -21,12 +22,6 @@ def version() -> None:
     """None: there is no library."""
 
 
-@contextlib.contextmanager
-def flags(**values: Any) -> Iterator[None]:
+def flags(**values: Any) -> AbstractContextManager[None]:
     """Set switches inside a block."""
-    before = {name: globals().get(name) for name in values}
-    globals().update(values)
-    try:
-        yield
-    finally:
-        globals().update(before)
+    return switched(globals(), values)
