@@ -330,7 +330,9 @@ def backward(
     modes.grad = create_graph
     try:
         for leaf, cotangent in reached:
-            settle(leaf, passed.engine, cotangent)
+            # One that was frozen since keeps no gradient.
+            if leaf._requires_grad:
+                settle(leaf, passed.engine, cotangent)
     finally:
         modes.grad = before
 

@@ -146,8 +146,16 @@ def _in_place_view(
                 fix=f"x = x.{fn.__name__}(...)",
             )
         before: Tensor = new_tensor(self._layout, self._storage, self._offset)
-        before._node, before._requires_grad, before._view = self._node, needs_grad(self), self._view
-        after = fn(before, *args, **kwargs)
+        before._requires_grad = needs_grad(self)
+        before._node, before._view = self._node, self._view
+        recording, modes.grad = modes.grad, modes.grad or before._node is not None
+        try:
+            after = fn(before, *args, **kwargs)
+        finally:
+            modes.grad = recording
+        if before._requires_grad and before._node is None:
+            # A leaf stays one.
+            after._requires_grad = True
         for slot in ("_layout", "_storage", "_offset", "_node", "_requires_grad", "_view"):
             setattr(self, slot, getattr(after, slot))
         if id(self) in core.captured_tensors:

@@ -130,3 +130,27 @@ def test_signs_of_bools_are_a_copy() -> None:
 def test_running_extremes_of_bools(wrap: Callable[[Function], Function]) -> None:
     values, indices = wrap(lambda x: x.cummax(0))(ingot.tensor([False, True, False]))
     assert values.tolist() == [False, True, True] and indices.tolist() == [0, 1, 1]
+
+
+def test_shapes_change_in_place_on_the_tape() -> None:
+    x = ingot.ones(1, 2).requires_grad_()
+    whole = x * 2
+    turned = whole.t()
+    whole.mul_(3)
+    turned.squeeze_()
+    turned.sum().backward()
+    assert x.grad.tolist() == [[6.0, 6.0]]
+    y = x * 2
+    with ingot.no_grad():
+        y.squeeze_()
+        x.t_()
+    assert y.requires_grad and not y.is_leaf
+    assert x.requires_grad and x.is_leaf and x.shape == (2, 1)
+
+
+def test_a_leaf_frozen_after_the_computation_keeps_no_gradient() -> None:
+    x, y = ingot.ones(2).requires_grad_(), ingot.ones(2).requires_grad_()
+    total = (x * y).sum()
+    x.requires_grad_(False)
+    total.backward()
+    assert x.grad is None and y.grad.tolist() == [1.0, 1.0]
