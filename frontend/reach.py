@@ -57,7 +57,7 @@ class Reach(NamedTuple):
 
 @contextlib.contextmanager
 def executed() -> Iterator[set[types.CodeType]]:
-    """Collects the code that runs inside. It stays empty where another profiler is at work."""
+    """Collects the code that runs inside. It stays empty where another profiler is at work, or takes over."""
     found: set[types.CodeType] = set()
     if sys.getprofile() is not None:
         yield found
@@ -71,7 +71,10 @@ def executed() -> Iterator[set[types.CodeType]]:
     try:
         yield found
     finally:
+        # From Python 3.12 on there can be just one, and this does not tell.
+        alone = sys.version_info >= (3, 12) or sys.getprofile() is profile
         profile.disable()
+    if alone:
         found.update([entry.code for entry in profile.getstats() if isinstance(entry.code, types.CodeType)])
 
 

@@ -465,3 +465,23 @@ def test_compiling_while_a_profiler_runs() -> None:
     assert any(getattr(entry.code, "co_name", "") == "one_step" for entry in profile.getstats())
     trainer.scale = 3.0
     assert trainer.step(ingot.zeros(3)) == 0.0
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the second profiler is refused")
+def test_a_profiler_that_takes_over_hides_nothing() -> None:
+    settings = types.SimpleNamespace(scale=2.0)
+
+    def scaled(x: Any) -> Any:
+        return x * settings.scale
+
+    @ingot.jit
+    def f(x: Any) -> Any:
+        profile = cProfile.Profile()
+        profile.enable()
+        y = scaled(x)
+        profile.disable()
+        return y
+
+    assert f(ingot.ones(1)).item() == 2.0
+    settings.scale = 3.0
+    assert f(ingot.ones(1)).item() == 3.0
