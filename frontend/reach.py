@@ -72,7 +72,8 @@ def executed() -> Iterator[set[types.CodeType]]:
         yield found
     finally:
         # From Python 3.12 on there can be just one, and this does not tell.
-        alone = sys.version_info >= (3, 12) or sys.getprofile() is profile
+        current: Any = sys.getprofile()
+        alone = sys.version_info >= (3, 12) or current is profile
         profile.disable()
     if alone:
         found.update([entry.code for entry in profile.getstats() if isinstance(entry.code, types.CodeType)])
