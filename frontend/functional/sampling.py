@@ -102,7 +102,7 @@ def randint(
     low, high = 0 if low is None else int(low), int(high)
     if high <= low:
         raise _no_integers(low, high)
-    shape = shape_from((size,) if isinstance(size, int) else tuple(size))
+    shape = shape_from(tuple(size))
     drawn = integers(generator or default_generator, shape, low, high - low)
     return marked(cast_to(drawn, dtype or dtypes.int64), requires_grad)
 

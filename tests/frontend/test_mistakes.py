@@ -37,6 +37,8 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         r"^_Convolution\.__init__\(\) missing .*kernel_s",
     ),  # type: ignore[call-arg]
+    "integers without a size": (lambda: ingot.randint(10), TypeError, "a tuple of ints, is missing"),
+    "a size that is no tuple": (lambda: ingot.randint(0, 10), TypeError, "size=10"),
     "a seed that is no number": (lambda: ingot.manual_seed("a"), ValueError, "'a'"),  # type: ignore[arg-type]
     "a seed of too many bits": (lambda: ingot.manual_seed(1 << 64), ValueError, "more than 64 bits"),
 }
