@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ingot import tree
-from ingot.core import TensorBase, is_traced
+from ingot.core import TensorBase
 from ingot.runtime.dtypes import DType
 
 # Where a module keeps them.
@@ -43,14 +43,21 @@ def kept_of(module: Any) -> Kept:
     return kept
 
 
-def holds_traced(value: Any) -> bool:
-    """Whether a tensor in the value belongs to a trace."""
-    return any(isinstance(leaf, TensorBase) and is_traced(leaf) for leaf in tree.leaves(value))
+def holds_tensors(value: Any) -> bool:
+    """Whether there are tensors in the value, which may be others at the next call: results, or arguments."""
+    return any(isinstance(leaf, TensorBase) for leaf in tree.leaves(value))
 
 
 def can_be_kept(module: Any, name: str, value: Any) -> bool:
     """Whether a call can put the value back: tensors and constants, under a name that the class does not know."""
-    return not hasattr(type(module), name) and all(isinstance(v, (TensorBase, *_CONSTANTS)) for v in tree.leaves(value))
+    return not hasattr(type(module), name) and all(map(_can_be_put_back, tree.leaves(value)))
+
+
+def _can_be_put_back(leaf: Any) -> bool:
+    # A Size is a leaf.
+    return isinstance(leaf, (TensorBase, *_CONSTANTS)) or (
+        isinstance(leaf, tuple) and all(type(size) is int for size in leaf)
+    )
 
 
 class Attributes:

@@ -173,6 +173,11 @@ class Watch:
         )
 
     def _changed(self, label: str, value: Any, before: Any) -> TraceError:
+        if label.endswith(".__dict__"):
+            owner = label.removesuffix(".__dict__")
+            name = next((key for key, item in value.items() if before.get(key, self) is not item), "attributes")
+            _restore(value, before)
+            return self._not_repeated(f"set {owner}.{name}", name)
         kind = type(value).__name__
         traced = [item for item in _items(value) if isinstance(item, TensorBase) and is_traced(item)]
         what = f"{self.name} changed {label}, a {kind} from outside, while it was traced"

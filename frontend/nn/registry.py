@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ingot.attributes import KEPT, Kept, Missing, can_be_kept, holds_traced, kept_of
+from ingot.attributes import KEPT, Kept, Missing, can_be_kept, holds_tensors, kept_of
 from ingot.core import TensorBase, is_traced
 from ingot.functional.inplace import copy_
 from ingot.modes import bump_epoch, modes, no_grad
@@ -114,10 +114,10 @@ class Registry:
     def _set_in_trace(self, name: str, value: Any) -> bool:
         """Let calls of the compiled function set the attribute; False where it can be set once and for all."""
         trace: Any = modes.trace
+        old = self.__dict__.get(name, _MISSING)
         if id(self) in trace.attributes.made:
             return False
-        if name not in self.__dict__.get(KEPT, {}) and not holds_traced(value):
-            old = self.__dict__.get(name, _MISSING)
+        if name not in self.__dict__.get(KEPT, {}) and not holds_tensors(value):
             if id(self) not in trace.modules or old is _MISSING:
                 return False
             same = type(old) is type(value) and isinstance(value, _CONSTANTS) and repr(old) == repr(value)

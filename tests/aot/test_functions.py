@@ -216,6 +216,22 @@ def test_a_result_that_is_memory_from_outside(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_function_that_sets_an_attribute(tmp_path: Path) -> None:
+    class Remembers(nn.Module):
+        def forward(self, x: Any) -> Any:
+            self.doubled = x * 2
+            return x + 1
+
+    layer = Remembers()
+
+    @ingot.jit(specs=["f32[3]"])
+    def call(x: Any) -> Any:
+        return layer(x)
+
+    with pytest.raises(BuildError, match=r"IG189.*call sets Remembers.doubled: a library has no Python objects"):
+        ingot.aot.build(call, tmp_path / "out")
+
+
 def test_options_that_do_not_exist(tmp_path: Path) -> None:
     @ingot.jit(specs=["f32[3]"])
     def doubled(x: Any) -> Any:

@@ -154,14 +154,30 @@ def test_a_function_that_reads_them_sees_each() -> None:
 def test_constants_follow_the_arguments() -> None:
     class Shape(nn.Module):
         def forward(self, x: Any) -> Any:
-            self.rows = x.shape[0]
+            self.rows, self.shape = x.shape[0], x.shape
             return x * 2
 
     model = Shape()
     call = ingot.jit(model)
     for n in (2, 3, 2, 3, 3, 2):
         call(ingot.ones(n))
-        assert model.rows == n
+        assert model.rows == n and model.shape == (n,)
+
+
+def test_arguments_and_views_of_them() -> None:
+    class Inputs(nn.Module):
+        def forward(self, x: Any, y: Any) -> Any:
+            self.whole, self.row, self.both = x, x[0], [x.t(), y]
+            return x + y
+
+    model = Inputs()
+    call = ingot.jit(model)
+    for value in range(3):
+        x, y = ingot.full((2, 3), float(value)), ingot.ones(3)
+        call(x, y)
+        assert model.whole is x and model.both[1] is y
+        x += 1
+        assert model.row.tolist() == [value + 1] * 3 and model.both[0].tolist() == [[value + 1] * 2] * 3
 
 
 def test_modules_made_inside_keep_theirs() -> None:
