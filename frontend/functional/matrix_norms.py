@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ingot.compiler.ops import linalg as rows
 from ingot.functional.arithmetic import eq, mul, ne, sub, where
 from ingot.functional.arithmetic import pow as power
-from ingot.functional.reductions import amax, amin, axes_of, axis_of
+from ingot.functional.reductions import amax, amin, axes_of, axis_of, root
 from ingot.functional.reductions import sum as sum_
 from ingot.functional.shaping import movedim, reshape
 from ingot.functional.systems import check_floating, type_name
 from ingot.functional.unary import abs as abs_
-from ingot.functional.unary import sqrt, square
+from ingot.functional.unary import square
 from ingot.gate import apply_several
 from ingot.promote import cast_to
 from ingot.runtime import dtypes
@@ -60,7 +60,7 @@ def vector_norm(
 
 def _p_norm(name: str, x: Tensor, p: float, dim: Dims, keepdim: bool) -> Tensor:
     if p == 2:
-        return _root(sum_(square(x), dim, keepdim))
+        return root(sum_(square(x), dim, keepdim))
     if p == 0:
         return sum_(where(ne(x, 0), 1.0, mul(x, 0)), dim, keepdim)
     size = abs_(x)
@@ -76,12 +76,6 @@ def _p_norm(name: str, x: Tensor, p: float, dim: Dims, keepdim: bool) -> Tensor:
     total = sum_(powers, dim, keepdim)
     none = eq(total, 0)
     return where(none, 0.0 if p > 0 else math.inf, power(where(none, 1.0, total), 1.0 / p))
-
-
-def _root(total: Tensor) -> Tensor:
-    """The square root, with the derivative 0 at 0."""
-    none = eq(total, 0)
-    return where(none, 0.0, sqrt(where(none, 1.0, total)))
 
 
 def _check_not_empty(name: str, x: Tensor, p: float, dim: Dims) -> None:

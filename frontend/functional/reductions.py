@@ -295,8 +295,7 @@ def std(
 def root(input: Tensor) -> Tensor:
     """The square root, with gradient 0 at 0."""
     zero = eq(input, 0)
-    one = splat(1.0, input._layout.dtype, input._layout.shape)
-    return where(zero, input, sqrt(where(zero, one, input)))
+    return where(zero, 0.0, sqrt(where(zero, 1.0, input)))
 
 
 def var_mean(

@@ -15,11 +15,27 @@ from ingot.source_lines import user_line
 from ingot.tensor import Parameter, Tensor
 
 
-class LayerNorm(Module):
-    """(x - mean) / sqrt(variance + eps) over the last dimensions, times weight, plus bias. Ba et al. 2016."""
+class _Affine(Module):
+    """A layer whose result is multiplied by `weight` and moved by `bias`; either may be None."""
 
     weight: Parameter | None
     bias: Parameter | None
+
+    def _init_affine(self, shape: tuple[int, ...], weight: bool, bias: bool, device: Any, dtype: DType | None) -> None:
+        for name, wanted in (("weight", weight), ("bias", bias)):
+            self.register_parameter(name, Parameter(empty(shape, device=device, dtype=dtype)) if wanted else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class LayerNorm(_Affine):
+    """(x - mean) / sqrt(variance + eps) over the last dimensions, times weight, plus bias. Ba et al. 2016."""
 
     def __init__(
         self,
@@ -34,17 +50,7 @@ class LayerNorm(Module):
         self.normalized_shape = _shape(normalized_shape)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            made = Parameter(empty(self.normalized_shape, device=device, dtype=dtype)) if wanted else None
-            self.register_parameter(name, made)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self._init_affine(self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """[..., *normalized_shape]."""
@@ -93,14 +99,11 @@ def _shape(given: int | Sequence[int]) -> tuple[int, ...]:
     return (given,) if isinstance(given, int) else tuple(given)
 
 
-class GroupNorm(Module):
+class GroupNorm(_Affine):
     """Each group of neighbouring channels to mean 0 and variance 1, times weight, plus bias. Wu & He 2018.
 
     Raises SpecError (IG319) when the groups do not divide the channels.
     """
-
-    weight: Parameter | None
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -124,17 +127,7 @@ class GroupNorm(Module):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        for name, wanted in (("weight", affine), ("bias", affine and bias)):
-            made = Parameter(empty(num_channels, device=device, dtype=dtype)) if wanted else None
-            self.register_parameter(name, made)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self._init_affine((num_channels,), affine, affine and bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """[N, C, ...]."""
