@@ -1,6 +1,7 @@
 """Imports point the way the data flows: frontend -> compiler -> runtime, never back, and all at the top of a file."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,6 +71,26 @@ def test_import_loads_nothing_heavy() -> None:
     code = f"import sys, ingot; print(*[m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+LAZY = [path for path in FILES if "import lazy as _lazy" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", LAZY, ids=label)
+def test_names_imported_late_are_those_of_type_checkers(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    (choice,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    seen = {alias.asname for node in choice.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    (call,) = [node for node in ast.walk(choice) if isinstance(node, ast.Call)]
+    late: set[str] = set()
+    for value in (*call.args[1:], *(keyword.value for keyword in call.keywords)):
+        given = ast.literal_eval(value)
+        late.update(*(names.split() for names in ([given] if isinstance(given, str) else given.values())))
+    assert late == seen
+    module = str(path.relative_to(ROOT).with_suffix("")).replace("/__init__", "").replace("/", ".")
+    module = f"ingot.{module}" if not module.startswith("frontend") else module.replace("frontend", "ingot", 1)
+    package = importlib.import_module(module)
+    assert [name for name in late if not hasattr(package, name)] == []
 
 
 def test_runtime_works_without_the_compiler() -> None:
