@@ -25,7 +25,7 @@ from ingot.source_lines import describe, is_internal
 
 def _snapshot(value: Any) -> Any:
     """What can be compared later; None for values that cannot change, and for those that watch themselves."""
-    if getattr(value, "refuses_changes_in_traces", False):
+    if getattr(type(value), "refuses_changes_in_traces", False):
         return None
     if isinstance(value, list | deque):
         first = list(itertools.islice(value, ITEMS))
@@ -217,7 +217,7 @@ def _contents(cell: Any) -> Any:
 def _variables_of(attribute: Attribute) -> Any:
     """Where an attribute of an object or class of the user's is kept; None if it is not one of these."""
     owner = attribute.owner
-    if getattr(owner, "refuses_changes_in_traces", False):
+    if getattr(type(owner), "refuses_changes_in_traces", False):
         return None
     if isinstance(owner, type):
         return vars(owner) if attribute.name in vars(owner) else None

@@ -120,7 +120,8 @@ def referenced(
         for attribute in reached.attributes
         if _can_change(attribute.value)
         and (
-            type(attribute.value) in _CONTAINERS
+            _plain_kind(attribute.value) is not None
+            or type(attribute.value) in _COMPARED
             or attribute.variables is None
             or not (is_module(attribute.owner) and id(attribute.owner) in announcing)
         )
@@ -170,6 +171,9 @@ def contents_guard(value: Any, enclosing: tuple[int, ...] = ()) -> Guard:
     kind = type(value)
     if kind in _COMPARED and len(value) <= ITEMS:
         return PredicateGuard(_same_items(value))
+    plain = _plain_kind(value)
+    if plain is not None and kind is not plain and id(value) not in enclosing and len(value) <= ITEMS:
+        return PredicateGuard(_same_kind(kind, plain, contents_guard(_bare(plain, value), (*enclosing, id(value)))))
     if kind not in _CONTAINERS:
         return IdentityGuard(value) if isinstance(value, TensorBase) else guard_value(value)
     if id(value) in enclosing or len(enclosing) > _MAX_DEPTH:
@@ -183,6 +187,22 @@ def contents_guard(value: Any, enclosing: tuple[int, ...] = ()) -> Guard:
         return DictGuard(tuple([(key, contents_guard(item, inside)) for key, item in value.items()]))
     items = tuple([contents_guard(item, inside) for item in value])
     return TupleGuard(items) if kind is tuple else ListGuard(items)
+
+
+def _plain_kind(value: Any) -> type | None:
+    """Which of list, tuple and dict a value is, or is a kind of; those of ingot's own classes are none of them."""
+    if type(value).__module__.partition(".")[0] == "ingot":
+        return None
+    return next((kind for kind in _CONTAINERS if isinstance(value, kind)), None)
+
+
+def _bare(plain: Any, value: Any) -> Any:
+    """The items in a plain container, whatever methods the class has."""
+    return plain(dict.items(value) if plain is dict else plain.__iter__(value))
+
+
+def _same_kind(kind: type, plain: Any, guard: Guard) -> Any:
+    return lambda other: type(other) is kind and fits(guard, _bare(plain, other))
 
 
 def _same_items(value: Any) -> Any:

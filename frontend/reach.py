@@ -186,6 +186,8 @@ class _Walk:
         elif kind is list or kind is tuple or kind is dict:
             self.container(label, value)
         else:
+            if isinstance(value, list | tuple | dict):
+                self.container(label, value)
             self.object(label, value)
 
     def callable(self, label: str, value: Any) -> None:
@@ -207,7 +209,7 @@ class _Walk:
         if id(value) in self.containers or len(value) > ITEMS:
             return
         self.containers[id(value)] = label, value
-        for key, item in list(value.items()) if type(value) is dict else enumerate(list(value)):
+        for key, item in list(dict.items(value)) if isinstance(value, dict) else enumerate(list(value)):
             self.value(f"{label}[{key!r}]" if isinstance(key, int | str) else f"{label}[...]", item)
 
     def object(self, label: str, value: Any) -> None:

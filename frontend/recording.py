@@ -195,7 +195,7 @@ def _record_once(
     args, kwargs = tree.unflatten(leaves, definition)
     plain = [(n, leaf) for n, leaf in zip(names, leaves, strict=True) if not isinstance(leaf, TensorBase)]
     watch = Watch(fn, trace.name, plain)
-    trace.module_names = {id(value): name for name, value in watch.named if hasattr(value, "named_modules")}
+    trace.module_names = {id(value): name for name, value in watch.named if hasattr(type(value), "named_modules")}
     with trace.running():
         with executed() as ran:
             result = fn(*args, **kwargs)

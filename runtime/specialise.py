@@ -135,7 +135,7 @@ def guard_value(value: Any) -> Guard:
         return DictGuard(tuple((key, guard_value(item)) for key, item in value.items()))
     if kind in (float, complex) or kind in _PLAIN_TYPES:
         return EqualGuard(value)
-    if hasattr(value, "tobytes") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
+    if hasattr(type(value), "tobytes") and hasattr(type(value), "dtype") and getattr(value, "shape", None) == ():
         return PredicateGuard(_same_scalar(value))
     return IdentityGuard(value)
 

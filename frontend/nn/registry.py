@@ -108,7 +108,8 @@ class Registry:
         if old is value:
             return
         super().__setattr__(name, value)
-        if old is not _MISSING:
+        # What hides something of the class, such as forward, is a change too.
+        if old is not _MISSING or hasattr(type(self), name):
             bump_epoch()
 
     def _set_in_trace(self, name: str, value: Any) -> bool:

@@ -325,3 +325,14 @@ def test_attributes_of_classes_of_modules_are_checked(monkeypatch: pytest.Monkey
     assert call(x).item() == 3.0
     monkeypatch.setattr(Modes, "factor", 5.0)
     assert call(x).item() == 6.0
+
+
+def test_a_forward_of_the_object_is_seen() -> None:
+    model = Modes().eval()
+    call = ingot.jit(lambda x: model(x))
+    x = ingot.ones(1)
+    assert call(x).item() == 3.0
+    model.forward = lambda x: x * 5  # type: ignore[method-assign]
+    assert call(x).item() == 5.0
+    del model.forward
+    assert call(x).item() == 3.0
