@@ -33,10 +33,10 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         r"b\.to\(ingot\.float32\)",
     ),
     "a layer without its kernel": (
-        lambda: nn.Conv2d(3, 4),
+        lambda: nn.Conv2d(3, 4),  # type: ignore[call-arg]
         TypeError,
         r"^_Convolution\.__init__\(\) missing .*kernel_s",
-    ),  # type: ignore[call-arg]
+    ),
     "integers without a size": (lambda: ingot.randint(10), TypeError, "a tuple of ints, is missing"),
     "a size that is no tuple": (lambda: ingot.randint(0, 10), TypeError, "size=10"),
     "a seed that is no number": (lambda: ingot.manual_seed("a"), ValueError, "'a'"),  # type: ignore[arg-type]
