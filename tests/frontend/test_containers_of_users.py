@@ -81,11 +81,12 @@ def test_containers_of_modules() -> None:
     model = Configured()
     compiled = ingot.jit(lambda x: model(x))
     x = ingot.ones(1)
-    for change in (
+    changes: list[Callable[[], Any]] = [
         lambda: model.settings.update(scale=2.0),
         lambda: model.seen.add(3.0),
         lambda: model.recent.append(5.0),
-    ):
+    ]
+    for change in changes:
         assert compiled(x).item() == model(x).item()
         change()
     assert compiled(x).item() == model(x).item() == 30.0
