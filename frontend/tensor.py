@@ -497,7 +497,7 @@ class Tensor(TensorMethods):
 
     def detach_(self) -> Tensor:
         """Take this tensor off the tape. Raises GradError (IG314) for a view."""
-        if self._view is not None and self._view.parent is not None:
+        if needs_grad(self) and self._view is not None and self._view.parent is not None:
             raise GradError(
                 "IG314",
                 "Can't detach views in-place. Use detach() instead.",

@@ -155,3 +155,8 @@ def test_a_leaf_frozen_after_the_computation_keeps_no_gradient() -> None:
     x.requires_grad_(False)
     total.backward()
     assert x.grad is None and y.grad.tolist() == [1.0, 1.0]
+
+
+def test_what_is_off_the_tape_can_be_detached() -> None:
+    x = F.embedding(ingot.tensor([1, 0]), ingot.ones(2, 1))
+    assert x.detach_() is x and not x.requires_grad
