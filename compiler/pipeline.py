@@ -214,7 +214,7 @@ def compile(graph: Graph, *, target: Target | None = None, name: str = "main") -
     """Object code for the graph. Inputs and outputs are contiguous; `graph.aliases` are written in place."""
     target = target or host()
     with parallel_object_code(target) as objects:
-        made = translate(graph, target=target, name=name, part_done=objects.add)
+        made = translate(graph, target=target, name=name, part_done=objects.add if target.cores > 1 else None)
         if not isinstance(made.workspace, int):
             sizes = ", ".join(made.program.dims)
             raise UnknownNameError(
