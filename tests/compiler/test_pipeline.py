@@ -97,6 +97,7 @@ def several_kernels() -> Graph:
     return Graph((x, w, b), (apply("sum", apply("sin", ordered), axes=(0,)), turned))
 
 
+@pytest.mark.skipif(host().cores == 1, reason="one processor compiles a program at once")
 @pytest.mark.parametrize("characters", [1, 20_000])
 def test_parts_of_a_program_become_one_object(characters: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether a program is compiled at once or in parts cannot be seen: same bits, and no symbol but its entry."""
