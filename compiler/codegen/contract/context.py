@@ -136,7 +136,7 @@ class Context:
 
         A vector of slack per row lets the copy end on a whole vector, and keeps rows apart in the cache's sets.
         """
-        return -(-self.steps // 16) * 16 + 16 if self.left.along == "k" else 0
+        return -(-self.steps // 16) * 16 + max(16, self.lanes) if self.left.along == "k" else 0
 
     @cached_property
     def heights(self) -> tuple[int, int]:
