@@ -31,6 +31,8 @@ _STALE_SECONDS = 3600.0
 _said: set[str] = set()
 # Bytes on disk as far as this process knows; None before its first look.
 _known_bytes: dict[Path, int] = {}
+# Entries whose sizes stand for those of all.
+_SAMPLE = 256
 counts = {"hits": 0, "misses": 0, "writes": 0, "damaged": 0, "evicted": 0}
 
 
@@ -118,8 +120,10 @@ def get(entry_key: str) -> bytes | None:
 
 
 def put(entry_key: str, payload: bytes) -> None:
-    """Store bytes under a key, then evict the least recently used entries above CACHE_LIMIT_MB. Never raises OSError:
-    a cache that cannot be written is off, with one line at INGOT_LOG=1."""
+    """Store bytes under a key; above CACHE_LIMIT_MB evict the least recently used entries, with some room to spare.
+
+    Never raises OSError: a cache that cannot be written is off, with one line at INGOT_LOG=1.
+    """
     folder = _folder()
     if folder is None:
         return
@@ -131,9 +135,22 @@ def put(entry_key: str, payload: bytes) -> None:
         _say_once(f"cannot write the cache in {folder}: {error.strerror}")
         return
     counts["writes"] += 1
-    _known_bytes[folder] = _known_bytes.get(folder, _limit()) + len(data)
+    known = _known_bytes.get(folder)
+    _known_bytes[folder] = _estimate(folder) if known is None else known + len(data)
     if _known_bytes[folder] > _limit():
-        evict(_limit())
+        # An eighth of room, so that not every write looks at every entry.
+        evict(_limit() - _limit() // 8)
+
+
+def _estimate(folder: Path) -> int:
+    """About how many bytes all entries have: exactly, if there are few, else by the sizes of some."""
+    try:
+        names = os.listdir(folder)
+        some = names[:: max(1, len(names) // _SAMPLE)]
+        return sum(os.stat(folder / name).st_size for name in some) * len(names) // max(1, len(some))
+    except OSError:
+        # Another process removes entries: look at all of them.
+        return _limit() + 1
 
 
 def _write(path: Path, data: bytes) -> None:

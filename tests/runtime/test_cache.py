@@ -122,6 +122,24 @@ def test_the_least_recently_used_entries_go_first(cache_dir: Path) -> None:
     assert cache.evict(0) == 3 and cache.entries() == []
 
 
+def test_a_full_cache_is_not_looked_through_at_every_write(cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scans = 0
+    entries = cache.entries
+
+    def counted() -> list[cache.Entry]:
+        nonlocal scans
+        scans += 1
+        return entries()
+
+    monkeypatch.setattr(cache, "entries", counted)
+    with flags.CACHE_LIMIT_MB.override(1):
+        for i in range(400):
+            cache.put(one(str(i)), bytes(8192))
+            assert sum(entry.bytes for entry in entries()) <= 1 << 20
+    # 3.2 MB through 1 MB, an eighth of it at a time.
+    assert 10 < scans < 30
+
+
 def test_abandoned_temporary_files_are_removed(cache_dir: Path) -> None:
     cache.put(one("a"), b"x")
     young, old = (cache_dir / "entries" / name for name in (".tmp-young", ".tmp-old"))
