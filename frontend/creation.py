@@ -14,7 +14,7 @@ from ingot.compiler.ir import TensorType
 from ingot.compiler.ops.source import constant, iota
 from ingot.compiler.ops.source import full as full_value
 from ingot.compiler.ops.view import reshape
-from ingot.core import TensorBase, new_tensor, own_array, tensor_from_array
+from ingot.core import is_tensor, new_tensor, own_array, tensor_from_array
 from ingot.functional.arithmetic import add, mul
 from ingot.functional.joining import stack
 from ingot.gate import apply
@@ -109,15 +109,15 @@ def full(
     """All `fill_value`; in its own dtype (bool, int64 or the default one) unless one is given."""
     check_device(device)
     shape = shape_from(size if isinstance(size, tuple) else (size,))
-    if not is_number(fill_value) and not isinstance(fill_value, TensorBase):
+    if not is_number(fill_value) and not is_tensor(fill_value):
         raise DTypeError(
             "IG214",
             f"full(): argument 'fill_value' must be Number, not {type(fill_value).__name__}",
             where=user_line(),
         )
-    if isinstance(fill_value, TensorBase):
+    if is_tensor(fill_value):
         kind = dtype or fill_value._layout.dtype
-        return marked(add(filled(shape, 0, kind), cast_to(fill_value, kind)), requires_grad)  # type: ignore[arg-type]
+        return marked(add(filled(shape, 0, kind), cast_to(fill_value, kind)), requires_grad)
     return filled(shape, fill_value, dtype or number_dtype(fill_value), requires_grad)
 
 
@@ -208,8 +208,8 @@ def arange(
 
 def number_of(value: Any) -> Any:
     """A Python number of a number that may be a 0-d tensor or NumPy's."""
-    if isinstance(value, TensorBase):
-        return value.item()  # type: ignore[attr-defined]
+    if is_tensor(value):
+        return value.item()
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -301,8 +301,8 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
     Raises SpecError (IG236) for sequences of unequal lengths, DTypeError (IG236) for things that are no numbers.
     """
     check_device(device)
-    if isinstance(data, TensorBase):
-        copy = apply(reshape, data.detach(), shape=data._layout.shape)  # type: ignore[attr-defined]
+    if is_tensor(data):
+        copy = apply(reshape, data.detach(), shape=data._layout.shape)
         return marked(cast_to(copy, dtype or data._layout.dtype), requires_grad)
     if isinstance(data, builtins.range):
         data = list(data)
@@ -314,19 +314,19 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
 
 
 def _holds_tensors(data: Any) -> bool:
-    return any(isinstance(x, TensorBase) or (type(x) in (list, tuple) and _holds_tensors(x)) for x in data)
+    return any(is_tensor(x) or (type(x) in (list, tuple) and _holds_tensors(x)) for x in data)
 
 
 def _plain(data: Any) -> Any:
-    if isinstance(data, TensorBase):
-        return data.tolist()  # type: ignore[attr-defined]
+    if is_tensor(data):
+        return data.tolist()
     return [_plain(x) for x in data] if type(data) in (list, tuple) else data
 
 
 def _stacked(data: Any, dtype: DType | None) -> Tensor:
     parts = [_stacked(x, dtype) if type(x) in (list, tuple) else x for x in data]
-    kind = dtype or next((p._layout.dtype for p in parts if isinstance(p, TensorBase)), Defaults.dtype)
-    return stack([cast_to(p, kind) if isinstance(p, TensorBase) else tensor(p, dtype=kind) for p in parts])  # type: ignore[arg-type]
+    kind = dtype or next((p._layout.dtype for p in parts if is_tensor(p)), Defaults.dtype)
+    return stack([cast_to(p, kind) if is_tensor(p) else tensor(p, dtype=kind) for p in parts])
 
 
 def array_from(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
@@ -409,8 +409,8 @@ def _strided(array: np.ndarray[Any, Any]) -> Tensor:
 def as_tensor(data: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """The data as a tensor, sharing memory with a tensor or array where the dtype allows."""
     check_device(device)
-    if isinstance(data, TensorBase):
-        return cast_to(data, dtype) if dtype is not None else data  # type: ignore[arg-type, return-value]
+    if is_tensor(data):
+        return cast_to(data, dtype) if dtype is not None else data
     if isinstance(data, np.ndarray) and data.flags.writeable:
         shared = from_numpy(data)
         return shared if dtype is None else cast_to(shared, dtype)
@@ -482,12 +482,12 @@ def constructed(args: tuple[Any, ...], dtype: DType) -> Tensor:
     first = args[0]
     if len(args) == 1 and isinstance(first, tuple) and hasattr(first, "numel"):
         return empty(first, dtype=dtype)
-    if len(args) == 1 and isinstance(first, TensorBase):
+    if len(args) == 1 and is_tensor(first):
         if first._layout.dtype is not dtype:
             raise DTypeError(
                 "IG214", f"expected {dtype} (got {first._layout.dtype})", where=user_line(), fix=f"x.to({dtype})"
             )
-        return first.detach()  # type: ignore[attr-defined, no-any-return]
+        return first.detach()
     if len(args) == 1 and isinstance(first, (list, tuple, np.ndarray, builtins.range)):
         return tensor(first, dtype=dtype)
     try:

@@ -90,9 +90,11 @@ def _with_recorded(
 
     def slow(input: Any, other: Any) -> Any:
         result = function(input, other)
-        if type(other) in (Tensor, Parameter) and modes.trace is None:
+        known = type(other) not in (Tensor, Parameter) or (input._layout, other._layout) in table
+        if not known and modes.trace is None:
             recorded = recorded_call(function, (input, other))
             if recorded is not None and recorded.derivative is None and recorded.row is not None:
+                # Once per layouts: whether the row's result is memory of its own.
                 made = quietly(recorded.row, array_of(input), array_of(other))
                 if own_array(made, (array_of(input), array_of(other))) is made:
                     if len(table) >= _LIMIT:

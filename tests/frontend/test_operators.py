@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ingot
+from ingot import operators
 from ingot.functional import arithmetic, linalg
 from ingot.runtime import dispatch
 from ingot.runtime.operators import LARGEST
@@ -125,6 +126,24 @@ def test_large_tensors_are_left_to_numpy() -> None:
     a = _data(ingot.float32, LARGEST + 1)
     for _ in range(3):
         _same(a + a, arithmetic.add(a, a))
+
+
+def test_products_of_new_tensors_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = _data(ingot.float32, 6, 6), _data(ingot.float32, 6, 6, seed=1)
+    for _ in range(5):
+        (a + b) @ b
+    checks = 0
+
+    def counted(*args: Any) -> Any:
+        nonlocal checks
+        checks += 1
+        return None
+
+    monkeypatch.setattr(operators, "recorded_call", counted)
+    for _ in range(5):
+        # The memory of a + b has not been seen as an array, so that Python multiplies.
+        (a + b) @ b
+    assert checks == 0
 
 
 def test_nothing_is_kept_alive() -> None:
